@@ -1,0 +1,118 @@
+# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+"""Losses: prediction first, target second; each beside its gradient."""
+
+import numpy as np
+from zerobook.activations import sigmoid
+from zerobook.activations import log_softmax, softmax
+
+# %% 1.1.2 book/foundations/linear_models.md
+def squared_error(y_hat, y):
+    """Half the mean squared residual, in the square of y's unit.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    y_hat, y : ndarray of the same shape
+        Predictions and targets.
+
+    Returns
+    -------
+    float
+        Half the variance of `y` for a model that always says its mean.
+
+    Examples
+    --------
+    >>> squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])).item()
+    1.0
+    """
+    return 0.5 * np.mean((y_hat - y) ** 2)
+
+
+def squared_error_backward(g, y_hat, y):
+    """Gradient at `y_hat` from the gradient `g` at the mean loss."""
+    return g / y_hat.size * (y_hat - y)
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+def binary_cross_entropy(logits, targets):
+    """Mean negative log-likelihood of yes-or-no targets, from log-odds.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    logits : ndarray of float, any shape
+        Log-odds of a yes; no size overflows.
+    targets : ndarray of the same shape
+        1 for yes, 0 for no; a probability in between is allowed.
+
+    Returns
+    -------
+    float
+        Nats per target; ``log(2)`` for a model that knows nothing.
+
+    Examples
+    --------
+    >>> binary_cross_entropy(np.array([0.0, 0.0]), np.array([0, 1])).round(4)
+    np.float64(0.6931)
+    """
+    y = np.asarray(targets, logits.dtype)
+    return np.mean(np.logaddexp(0, logits) - y * logits)
+
+
+def binary_cross_entropy_backward(g, logits, targets):
+    """Gradient at `logits` from the gradient `g` at the mean loss."""
+    y = np.asarray(targets, logits.dtype)
+    return g / y.size * (sigmoid(logits) - y)
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+def cross_entropy(logits, targets):
+    """Mean negative log-likelihood of the true classes, from scores.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    logits : ndarray of float, shape (..., K)
+        Unnormalised scores, one per class; no size overflows.
+    targets : ndarray of int, shape (...)
+        True class of each row, in ``0 .. K-1``.
+
+    Returns
+    -------
+    float
+        Nats per target; ``log(K)`` for a model that knows nothing.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    IndexError
+        If a target is no integer in ``0 .. K-1``.
+
+    Examples
+    --------
+    >>> cross_entropy(np.zeros((2, 10)), np.array([3, 7])).round(4)
+    np.float64(2.3026)
+    """
+    index = _class_index(logits, targets)
+    return -np.mean(np.take_along_axis(log_softmax(logits), index, axis=-1))
+
+
+def cross_entropy_backward(g, logits, targets):
+    """Gradient at `logits` from the gradient `g` at the mean loss."""
+    index = _class_index(logits, targets)
+    p = softmax(logits)
+    np.put_along_axis(p, index, np.take_along_axis(p, index, -1) - 1, -1)
+    return g / index.size * p
+
+
+def _class_index(logits, targets):
+    targets = np.asarray(targets)
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {targets.shape} for logits {logits.shape}")
+    if targets.size and targets.min() < 0:
+        raise IndexError(f"class {targets.min()} is below 0")
+    return targets[..., None]
