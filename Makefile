@@ -1,0 +1,83 @@
+# zerobook: the verbs. `make help` lists them; CI runs the same words.
+#
+#   PYTHON=python3.12  the Python to set up with (3.11, 3.12 or 3.13)
+#   TORCH=             go without PyTorch: what needs it is left out
+#   P=book/…/page.md   the page that `make page` builds
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PY := .venv/bin/python
+
+# Two pages run at a time: one thread of linear algebra each.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+export PYTHONPATH := $(CURDIR)
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help book test check page serve tangle routes bench lint dist clean \
+	setup browser notebooks
+
+help:  ## list the verbs
+	@echo "zerobook: make VERB"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1  \2/p' $(MAKEFILE_LIST) \
+	  | awk '{v = $$1; $$1 = ""; printf "  %-10s%s\n", v, $$0}'
+
+book: setup  ## build the whole book into _build/html
+	@if [ -f zerobook/press/book.py ]; then $(PY) -m zerobook.press.book; \
+	  else .venv/bin/jb build . --path-output .; fi
+
+test: setup  ## run the tests, and the examples in the docstrings
+	@$(PY) -m pytest --doctest-modules \
+	  --ignore-glob='*test_browser*' --ignore=tests/test_notebooks.py \
+	  zerobook tests
+
+check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
+	@$(PY) -m zerobook tangle --check
+	@$(MAKE) lint
+	@$(MAKE) test
+	@$(MAKE) book
+	@$(MAKE) routes
+	@$(MAKE) browser
+	@$(MAKE) notebooks
+	@echo "make check: all of it passed"
+
+page: setup  ## rebuild one page: make page P=book/foundations/losses.md
+	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
+	@$(PY) -m zerobook.press.book --page "$(P)"
+
+serve: setup  ## build the book and open it on this machine alone
+	@$(PY) -m zerobook.press.book --serve
+
+tangle: setup  ## write zerobook/ from the chapters
+	@$(PY) -m zerobook tangle
+
+routes: setup  ## run each page against the library as it stands there, on both routes
+	@$(PY) -m zerobook routes
+
+bench: setup  ## measure speed against scikit-learn's, and the build's
+	@$(PY) -m bench
+
+lint: setup  ## the linter's few rules
+	@$(PY) -m ruff check .
+
+browser: setup  ## look at the built book in a browser
+	@$(PY) -m pytest tests/test_browser*.py
+
+notebooks: setup  ## run the downloadable notebooks against the built wheel
+	@$(PY) -m pytest -s tests/test_notebooks.py
+
+dist: setup  ## build the wheel and the source archive into dist/
+	@$(PY) -m build --no-isolation --outdir dist .
+
+clean:  ## remove all that was built; .venv stays
+	rm -rf _build .jupyter_cache build dist conf.py *.egg-info \
+	  .pytest_cache .hypothesis .ruff_cache
+	find zerobook tests bench constraints -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@python=$$(constraints/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
+	  && "$$python" constraints/set_up.py --torch="$(TORCH)" --torch-index="$(TORCH_INDEX)"

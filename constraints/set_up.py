@@ -1,0 +1,160 @@
+"""Make `.venv` from the pinned constraints of the Python that runs this file.
+
+Quick when nothing changed: a stamp, written last, holds a digest of all that
+went in. A set-up that stopped halfway has no stamp and is done again.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXTRAS = ("book", "notebook", "plot", "data", "test")
+
+
+def requirements(pyproject, extras):
+    """The distributions behind the package and some of its extras."""
+    project = tomllib.loads(pyproject.read_text("utf-8"))["project"]
+    wanted = list(project["dependencies"])
+    todo, seen = list(extras), set()
+    while todo:
+        extra = todo.pop(0)
+        if extra in seen:
+            continue
+        seen.add(extra)
+        for line in project["optional-dependencies"][extra]:
+            own = re.fullmatch(r"zerobook\[(.*)\]", line.replace(" ", ""))
+            if own:
+                todo += own[1].split(",")
+            else:
+                wanted.append(line)
+    return sorted(set(wanted))
+
+
+def constraints_file():
+    """The pins for this Python."""
+    major, minor = sys.version_info[:2]
+    return ROOT / "constraints" / f"py{major}{minor}.txt"
+
+
+def digest(venv, wanted, torch):
+    """What the stamp says when nothing has changed."""
+    parts = [
+        constraints_file().read_text("utf-8"),
+        Path(__file__).read_text("utf-8"),
+        "\n".join(wanted),
+        torch,
+        platform.python_version(),
+        str(venv),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def python_of(venv):
+    """The interpreter inside an environment."""
+    return venv / "bin" / "python"
+
+
+def works(venv):
+    """Whether the environment's interpreter still starts, and which it is."""
+    try:
+        asked = subprocess.run(
+            [python_of(venv), "-c", "import platform as p; print(p.python_version())"],
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return False
+    return asked.stdout.strip() == platform.python_version()
+
+
+def reachable(url, seconds=8):
+    """Whether an index answers soon; a dead name server must not hold us."""
+    ask = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ask, url],
+            capture_output=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def install(venv, *arguments):
+    """Run pip in the environment, its own progress in sight."""
+    command = [python_of(venv), "-m", "pip", "install", *arguments]
+    return subprocess.run([*map(str, command), "--disable-pip-version-check"])
+
+
+def install_torch(venv, torch, index):
+    """PyTorch's CPU build; the default index where that is out of reach.
+
+    On Linux the default wheel brings gigabytes of CUDA, so it comes second.
+    """
+    pins = ("-c", constraints_file())
+    if sys.platform == "linux" and index:
+        if reachable(f"{index}/torch/"):
+            print(f"set-up: {torch}, CPU build", flush=True)
+            if not install(venv, "--index-url", index, *pins, torch).returncode:
+                return True
+        print(
+            "set-up: the index of PyTorch's CPU builds is out of reach,"
+            " asking the default index",
+            flush=True,
+        )
+    return not install(venv, *pins, torch).returncode
+
+
+def build(venv, wanted, torch, index):
+    """From nothing to a complete environment."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    if venv.exists():
+        shutil.rmtree(venv)
+    print(f"set-up: making {venv.name} with Python {platform.python_version()}")
+    print(f"set-up: {len(wanted)} packages and what they need", flush=True)
+    if subprocess.run([base, "-m", "venv", str(venv)]).returncode:
+        return f"{base} could not make a virtual environment (see above)"
+    if install(venv, "-c", constraints_file(), *wanted).returncode:
+        return "pip could not install the pinned packages (see above)"
+    if torch and not install_torch(venv, torch, index):
+        return (
+            f"pip could not install {torch} (see above); TORCH= goes without"
+            " it, and tests and page cells that need it are left out"
+        )
+    return None
+
+
+def main(arguments=None):
+    """Set up, or see that there is nothing to do."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venv", default=".venv", type=Path)
+    parser.add_argument("--torch", default="", help="empty: go without")
+    parser.add_argument("--torch-index", default="")
+    options = parser.parse_args(arguments)
+    venv = Path(os.path.abspath(options.venv))
+    if venv.is_symlink():
+        return 0  # an environment that the reader made and linked here
+    wanted = requirements(ROOT / "pyproject.toml", EXTRAS)
+    stamp, now = venv / "zerobook-set-up", digest(venv, wanted, options.torch)
+    if stamp.is_file() and stamp.read_text() == now and works(venv):
+        return 0
+    problem = build(venv, wanted, options.torch, options.torch_index)
+    if problem:
+        print(f"set-up: {problem}", file=sys.stderr)
+        return 1
+    stamp.write_text(now)
+    print("set-up: done", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
