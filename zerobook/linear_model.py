@@ -1,0 +1,234 @@
+# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+"""Linear models: a weighted sum, and what is done with it."""
+
+import numpy as np
+from zerobook.base import BaseEstimator, check_is_fitted, validate_data
+from zerobook.metrics import RegressorMixin
+from zerobook.activations import sigmoid, sigmoid_backward, softmax, softmax_backward
+from zerobook.losses import binary_cross_entropy, binary_cross_entropy_backward, cross_entropy, cross_entropy_backward
+from zerobook.metrics import ClassifierMixin
+from zerobook.activations import log_softmax
+from zerobook.base import ConvergenceWarning, check_classification_targets, warn
+
+# %% 1.1.2 book/foundations/linear_models.md
+class LinearRegression(RegressorMixin, BaseEstimator):
+    """Least squares: the weighted sum nearest to the targets.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    fit_intercept : bool, default True
+        Whether to add a constant; without it the plane goes through zero.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (D,)
+        Units of the target per unit of each feature.
+    intercept_ : float
+        Prediction where all features are zero.
+
+    Examples
+    --------
+    >>> model = LinearRegression().fit([[1], [2], [3]], [1, 3, 2])
+    >>> model.coef_.round(3).tolist(), round(model.intercept_, 3)
+    ([0.5], 1.0)
+    """
+
+    def __init__(self, *, fit_intercept=True):
+        self.fit_intercept = fit_intercept
+
+    def fit(self, X, y):
+        """Find the weights; returns self."""
+        X, y = validate_data(self, X, y, numeric=True)
+        x_mean, y_mean = np.zeros(X.shape[1]), 0.0
+        if self.fit_intercept:
+            x_mean, y_mean = X.mean(axis=0), y.mean()
+        self.coef_ = np.linalg.lstsq(X - x_mean, y - y_mean)[0]  # (D,)
+        self.intercept_ = float(y_mean - x_mean @ self.coef_)
+        return self
+
+    def predict(self, X):
+        """Weighted sums plus intercept, shape (N,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        return X @ self.coef_ + self.intercept_
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+def _conjugate_gradient(product, b, inverse, rtol, max_iter=200):
+    """Solve ``H x = b`` from products ``H v``; `inverse` is near H's own."""
+    x, r = np.zeros_like(b), b
+    z = d = inverse @ r
+    rz = np.vdot(r, z)
+    for _ in range(max_iter):
+        q = product(d)
+        curvature = np.vdot(d, q)
+        if curvature <= 0:
+            break
+        x, r = x + rz / curvature * d, r - rz / curvature * q
+        if np.linalg.norm(r) <= rtol * np.linalg.norm(b):
+            break
+        z = inverse @ r
+        old, rz = rz, np.vdot(r, z)
+        d = z + rz / old * d
+    return x
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+class _LogisticLoss:
+    """Mean loss of a weight matrix plus its penalty, and two derivatives."""
+
+    def __init__(self, X, classes, n_classes, alpha):
+        self.X, self.y, self.alpha = X, classes, alpha  # alpha: (D, 1)
+        self.gram = X.T @ X / len(X)  # (D, D)
+        self.shape = X.shape[1], n_classes
+        self.loss, self.loss_backward = cross_entropy, cross_entropy_backward
+        self.p, self.p_backward = softmax, softmax_backward
+        if n_classes == 2:
+            self.shape, self.y = (X.shape[1], 1), classes[:, None]
+            self.loss = binary_cross_entropy
+            self.loss_backward = binary_cross_entropy_backward
+            self.p, self.p_backward = sigmoid, sigmoid_backward
+
+    def value(self, weight, logits):
+        penalty = 0.5 * np.sum(self.alpha * weight**2)
+        return self.loss(logits, self.y) + penalty
+
+    def gradient(self, weight, logits):
+        g = self.loss_backward(1.0, logits, self.y)  # (N, K)
+        return self.X.T @ g + self.alpha * weight
+
+    def direction(self, gradient, logits):
+        """Newton's step: solve ``H d = gradient``, H only as products."""
+        X, p = self.X, self.p(logits)
+
+        def product(d):
+            g = self.p_backward(X @ d, logits, p) / len(X)  # (N, K)
+            return X.T @ g + self.alpha * d
+
+        H = np.mean(p * (1 - p)) * self.gram  # (D, D)
+        diagonal = H.diagonal() * (1 + 1e-10) + self.alpha[:, 0]
+        np.fill_diagonal(H, np.where(diagonal > 0, diagonal, 1.0))
+        rtol = min(0.3, np.linalg.norm(gradient) ** 0.5)
+        return _conjugate_gradient(product, gradient, np.linalg.inv(H), rtol)
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+def _newton(f, tol, max_iter):
+    """Minimise `f`; return the weights, the steps, and whether it arrived."""
+    weight = np.zeros(f.shape)
+    logits = f.X @ weight
+    value = f.value(weight, logits)
+    for n_iter in range(1, max_iter + 1):
+        gradient = f.gradient(weight, logits)
+        if np.abs(gradient).max() <= tol:
+            return weight, n_iter, True
+        d = f.direction(gradient, logits)
+        Xd, slope, t = f.X @ d, np.vdot(gradient, d), 1.0
+        target = value + 4 * np.finfo(float).eps * abs(value)
+        while t > 1e-10:
+            new = weight - t * d, logits - t * Xd
+            value = f.value(*new)
+            if value <= target - 1e-4 * t * slope:
+                break
+            t /= 2
+        weight, logits = new
+    return weight, max_iter, False
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+class LinearClassifierMixin(ClassifierMixin):
+    """Decisions of a classifier that has ``coef_`` and ``intercept_``."""
+
+    def decision_function(self, X):
+        """Score of the second of two classes, (N,), or of each, (N, K)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        scores = X @ self.coef_.T + self.intercept_
+        return scores.ravel() if len(self.classes_) == 2 else scores
+
+    def predict(self, X):
+        """The class with the highest score, for each row."""
+        scores = self.decision_function(X)
+        best = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[best.astype(int)]
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+class LogisticRegression(LinearClassifierMixin, BaseEstimator):
+    """Classes from weighted sums: sigmoid for two, softmax for more.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    C : float, default 1.0
+        Weight of the data against the penalty; ``np.inf`` for no penalty.
+    fit_intercept : bool, default True
+        Whether to add a constant to each score.
+    tol : float, default 1e-4
+        Stop when no entry of the gradient of the mean loss is larger.
+    max_iter : int, default 100
+        The most Newton steps.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+    coef_ : ndarray of shape (1, D) or (K, D)
+        Change of log-odds per unit of each feature, in nats.
+    intercept_ : ndarray of shape (1,) or (K,)
+    n_iter_ : int
+
+    Examples
+    --------
+    >>> model = LogisticRegression().fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+    >>> model.predict([[0.5], [2.5]]).tolist()
+    [0, 1]
+    """
+
+    def __init__(self, C=1.0, *, fit_intercept=True, tol=1e-4, max_iter=100):
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+
+    def fit(self, X, y):
+        """Find the weights by Newton's method; returns self."""
+        return _fit_logistic(self, X, y)
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.column_stack([np.zeros(len(scores)), scores])
+        return log_softmax(scores)
+
+    def predict_proba(self, X):
+        """Probability of each class, (N, K), columns as in `classes_`."""
+        return np.exp(self.predict_log_proba(X))
+
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+def _fit_logistic(self, X, y):
+    X, y = validate_data(self, X, y)
+    check_classification_targets(y, at_least=2)
+    if not self.C > 0:
+        raise ValueError(f"C must be positive, got {self.C!r}")
+    self.classes_, codes = np.unique(y, return_inverse=True)
+    N, D = X.shape
+    alpha = np.full((D, 1), 1 / (self.C * N))
+    if self.fit_intercept:
+        X = np.column_stack([X, np.ones(N)])  # (N, D + 1)
+        alpha = np.append(alpha, [[0.0]], axis=0)  # (D + 1, 1)
+    f = _LogisticLoss(X, codes, len(self.classes_), alpha)
+    weight, self.n_iter_, arrived = _newton(f, self.tol, self.max_iter)
+    if not arrived:
+        warn(
+            f"no convergence in {self.max_iter} Newton steps: standardise "
+            "the columns, lower C or raise max_iter",
+            ConvergenceWarning,
+        )
+    self.coef_ = weight[:D].T  # (K, D)
+    self.intercept_ = weight[D] if self.fit_intercept else 0 * weight[0]
+    return self

@@ -1,0 +1,53 @@
+# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+"""Preparing columns before a model sees them."""
+
+import numpy as np
+from zerobook.base import BaseEstimator, TransformerMixin, check_is_fitted, validate_data
+
+# %% 1.1.2 book/foundations/logistic_regression.md
+class StandardScaler(TransformerMixin, BaseEstimator):
+    """Give each column mean zero and standard deviation one.
+
+    Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    with_mean, with_std : bool, default True
+        Whether to subtract the mean, and to divide by the deviation.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of shape (D,)
+        What `transform` subtracts and divides by; a column that never
+        changes has scale one.
+
+    Examples
+    --------
+    >>> StandardScaler().fit_transform([[1.0], [2.0], [3.0]]).round(3).tolist()
+    [[-1.225], [0.0], [1.225]]
+    """
+
+    def __init__(self, *, with_mean=True, with_std=True):
+        self.with_mean = with_mean
+        self.with_std = with_std
+
+    def fit(self, X, y=None):
+        """Measure the columns; returns self."""
+        X = validate_data(self, X)
+        mean, std = X.mean(axis=0, dtype=float), X.std(axis=0, dtype=float)
+        varies = std > 10 * np.finfo(float).eps * np.abs(mean)
+        self.mean_ = mean * self.with_mean
+        self.scale_ = np.where(varies & self.with_std, std, 1.0)
+        return self
+
+    def transform(self, X):
+        """Subtract the mean, divide by the scale."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        return ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """Undo `transform`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        return (X * self.scale_ + self.mean_).astype(X.dtype, copy=False)
