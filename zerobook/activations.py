@@ -83,3 +83,81 @@ def log_softmax(x, axis=-1):
 def log_softmax_backward(g, x, y, axis=-1):
     """Gradient at `x` from the gradient `g` at ``y = log_softmax(x)``."""
     return g - np.exp(y) * g.sum(axis=axis, keepdims=True)
+
+
+# %% 1.2.2 book/foundations/activations.md
+def identity(x):
+    """Nothing done: the activation of an output that is any number."""
+    return x
+
+
+def identity_backward(g, x, y):
+    """Gradient through `identity`: the gradient that came."""
+    return g
+
+
+# %% 1.2.2 book/foundations/activations.md
+def tanh(x):
+    """Squash each number between -1 and 1; steep at 0, flat far out."""
+    return np.tanh(x)
+
+
+def tanh_backward(g, x, y):
+    """Gradient through `tanh`, from its output: ``g * (1 - y * y)``."""
+    return g * (1 - y * y)
+
+
+# %% 1.2.2 book/foundations/activations.md
+def relu(x):
+    """Rectified linear unit: what is positive stays, the rest is 0."""
+    return np.maximum(x, 0)
+
+
+def relu_backward(g, x, y):
+    """Gradient through `relu`: passes where ``x > 0``, stops elsewhere."""
+    return g * (x > 0)
+
+
+# %% 1.2.2 book/foundations/activations.md
+def silu(x):
+    """Sigmoid-weighted linear unit, ``x * sigmoid(x)``; also called swish."""
+    return x * sigmoid(x)
+
+
+def silu_backward(g, x, y):
+    """Gradient through `silu`: ``g * (s + y * (1 - s))``, s the sigmoid."""
+    s = sigmoid(x)
+    return g * (s + y * (1 - s))
+
+
+# %% 1.2.2 book/foundations/activations.md
+_GELU_SLOPE = 0.7978845608028654  # sqrt(2 / pi)
+
+
+def _gelu_gate(x):
+    return 0.5 * (1 + np.tanh(_GELU_SLOPE * (x + 0.044715 * x * x * x)))
+
+
+def gelu(x):
+    """Gaussian error linear unit, ``x`` times a smooth gate, in tanh form.
+
+    Notes
+    -----
+    Section 1.2.2; Hendrycks and Gimpel (2016).  The gate stands for the
+    probability that a standard normal number lies below `x`; the form with
+    tanh differs from the exact one by less than 0.0005 and is PyTorch's
+    ``gelu(x, approximate="tanh")``, the one GPT-2 was trained with.
+
+    Examples
+    --------
+    >>> gelu(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([-0.159,  0.   ,  0.841])
+    """
+    return x * _gelu_gate(x)
+
+
+def gelu_backward(g, x, y):
+    """Gradient through `gelu`: the gate, plus `x` times its slope."""
+    gate = _gelu_gate(x)
+    slope = _GELU_SLOPE * (1 + 3 * 0.044715 * x * x)
+    return g * (gate + x * 2 * gate * (1 - gate) * slope)

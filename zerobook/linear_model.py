@@ -9,6 +9,7 @@ from zerobook.losses import binary_cross_entropy, binary_cross_entropy_backward,
 from zerobook.metrics import ClassifierMixin
 from zerobook.activations import log_softmax
 from zerobook.base import ConvergenceWarning, check_classification_targets, warn
+from zerobook.base import BaseEstimator, check_classification_targets, check_is_fitted, check_random_state, validate_data
 
 # %% 1.1.2 book/foundations/linear_models.md
 class LinearRegression(RegressorMixin, BaseEstimator):
@@ -232,3 +233,116 @@ def _fit_logistic(self, X, y):
     self.coef_ = weight[:D].T  # (K, D)
     self.intercept_ = weight[D] if self.fit_intercept else 0 * weight[0]
     return self
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
+def perceptron_pass(X, signs, order, weight, bias):
+    """Show each row once, correct `weight` and `bias` in place, count.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+    signs : ndarray of shape (N, K)
+        +1 where the row belongs to the class of the column, else -1.
+    order : sequence of int
+        Rows in the order in which they are shown.
+    weight : ndarray of shape (D, K)
+    bias : ndarray of shape (K,)
+
+    Returns
+    -------
+    int
+        Corrections made in this pass.
+    """
+    mistakes = 0
+    for n in order:
+        wrong = signs[n] * (X[n] @ weight + bias) <= 0  # (K,)
+        if wrong.any():
+            correction = np.where(wrong, signs[n], 0.0)  # (K,)
+            weight += np.outer(X[n], correction)
+            bias += correction
+            mistakes += int(wrong.sum())
+    return mistakes
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
+class Perceptron(ClassifierMixin, BaseEstimator):
+    """Linear classifier that learns from its mistakes only.
+
+    Parameters
+    ----------
+    max_iter : int, default=100
+        Largest number of passes over the data.
+    shuffle : bool, default=True
+        Draw a new order of the rows before each pass.
+    random_state : int, Generator or None, default=None
+        Source of the orders.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, D), or (K, D) for K > 2 classes
+        One row of weights per "this class or another?" question.
+    intercept_ : ndarray of shape (1,) or (K,)
+    mistakes_ : ndarray of int, shape (n_iter_,)
+        Corrections made in each pass; a last 0 says that the classes
+        were separated.
+    n_iter_ : int
+        Passes made.
+    classes_ : ndarray of shape (K,)
+
+    Notes
+    -----
+    Section 1.2.1; Rosenblatt (1958), with Novikoff's bound (1962) on the
+    number of mistakes for separable data.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [3.0], [4.0]], [0, 0, 1, 1]
+    >>> Perceptron(shuffle=False).fit(X, y).predict([[0.5], [3.5]])
+    array([0, 1])
+    """
+
+    def __init__(self, max_iter=100, shuffle=True, random_state=None):
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
+def _fit_perceptron(self, X, y):
+    X, y = validate_data(self, X, y)
+    check_classification_targets(y, at_least=2)
+    self.classes_, targets = np.unique(y, return_inverse=True)
+    K = len(self.classes_)
+    signs = np.where(targets[:, None] == np.arange(K), 1.0, -1.0)
+    signs = signs[:, 1:] if K == 2 else signs  # (N, 1) or (N, K)
+    rng = check_random_state(self.random_state)
+    weight = np.zeros((X.shape[1], signs.shape[1]))
+    bias = np.zeros(signs.shape[1])
+    counts = []
+    while len(counts) < self.max_iter and (not counts or counts[-1]):
+        N = len(X)
+        order = rng.permutation(N) if self.shuffle else range(N)
+        counts.append(perceptron_pass(X, signs, order, weight, bias))
+    self.coef_, self.intercept_ = weight.T, bias
+    self.mistakes_, self.n_iter_ = np.array(counts), len(counts)
+    return self
+
+
+def _perceptron_decision_function(self, X):
+    check_is_fitted(self)
+    X = validate_data(self, X, reset=False)
+    scores = X @ self.coef_.T + self.intercept_
+    return scores[:, 0] if len(self.classes_) == 2 else scores
+
+
+def _perceptron_predict(self, X):
+    scores = self.decision_function(X)
+    if scores.ndim == 1:
+        return self.classes_[(scores > 0).astype(int)]
+    return self.classes_[scores.argmax(axis=1)]
+
+
+Perceptron.fit = _fit_perceptron
+Perceptron.decision_function = _perceptron_decision_function
+Perceptron.predict = _perceptron_predict

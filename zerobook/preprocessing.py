@@ -51,3 +51,40 @@ class StandardScaler(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         return (X * self.scale_ + self.mean_).astype(X.dtype, copy=False)
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
+def one_hot(targets, n_classes=None):
+    """Write each class as a row of zeros with a single one.
+
+    Parameters
+    ----------
+    targets : array of int, any shape
+        Classes in ``0 .. n_classes-1``.
+    n_classes : int, optional
+        Width of the rows; the largest class plus one by default.
+
+    Returns
+    -------
+    ndarray of float, shape ``(*targets.shape, n_classes)``
+
+    Raises
+    ------
+    IndexError
+        If a class lies outside ``0 .. n_classes-1``.
+
+    Notes
+    -----
+    Section 1.2.1.
+
+    Examples
+    --------
+    >>> one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    targets = np.asarray(targets)
+    K = int(targets.max()) + 1 if n_classes is None else n_classes
+    if np.any((targets < 0) | (targets >= K)):
+        raise IndexError(f"a class lies outside 0 .. {K - 1}")
+    return (targets[..., None] == np.arange(K)).astype(float)
