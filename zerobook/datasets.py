@@ -2,6 +2,18 @@
 """Data sets: installed ones, made ones, and MNIST for whoever wants more."""
 
 import numpy as np
+import gzip
+import hashlib
+import http.client
+import os
+import pathlib
+import struct
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zlib
 
 # %% given book/given/datasets.md
 def _sklearn_set(name, as_bunch):
@@ -123,7 +135,13 @@ def make_blobs(
 
 # %% given book/given/datasets.md
 def make_regression(
-    n_samples=200, *, n_features=5, n_informative=None, noise=1.0, coef=False, rng=0
+    n_samples=200,
+    *,
+    n_features=5,
+    n_informative=None,
+    noise=1.0,
+    coef=False,
+    rng=0,
 ):
     """A linear target with Gaussian noise, features standard normal.
 
@@ -149,6 +167,8 @@ def flip_labels(y, rate, *, rng):
         raise ValueError(f"rate must lie in 0 .. 1, got {rate}")
     rng = np.random.default_rng(rng)
     classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError("a label can only flip where there are two classes")
     hit = rng.choice(len(y), round(rate * len(y)), replace=False)
     codes[hit] += rng.integers(1, len(classes), len(hit))
     return classes[codes % len(classes)]
@@ -172,3 +192,261 @@ def shifted_digits(*, copies=1, canvas=16, rng=0):
     for image, pixels, i, j in zip(out, X, rows, columns):
         image[i : i + 8, j : j + 8] = pixels.reshape(8, 8)
     return out.reshape(len(X), -1), y
+
+
+# %% given book/given/datasets.md
+MNIST_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+
+
+# %% given book/given/datasets.md
+# tensorflow/datasets, tensorflow_datasets/url_checksums/mnist.txt, 31f1255
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte.gz": (
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+    ),
+    "t10k-images-idx3-ubyte.gz": (
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+    ),
+    "t10k-labels-idx1-ubyte.gz": (
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+    ),
+}
+
+
+# %% given book/given/datasets.md
+IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_idx(path):
+    """Read an array from an IDX file, gzipped or not.
+
+    Raises
+    ------
+    ValueError
+        If the file is no IDX file, or holds fewer or more numbers than its
+        header promises.
+    """
+    raw = _uncompressed(path)
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_TYPES:
+        raise ValueError(f"{path}: not an IDX file")
+    dtype, start = np.dtype(IDX_TYPES[raw[2]]), 4 + 4 * raw[3]
+    if len(raw) < start:
+        raise ValueError(f"{path}: cut short in the header")
+    shape = struct.unpack(f">{raw[3]}I", raw[4:start])
+    promised = start + dtype.itemsize * int(np.prod(shape, dtype=object))
+    if len(raw) != promised:
+        raise ValueError(f"{path}: {len(raw)} bytes, header says {promised}")
+    flat = np.frombuffer(raw, dtype, offset=start)
+    return flat.reshape(shape).astype(dtype.newbyteorder("="))
+
+
+# %% given book/given/datasets.md
+def _uncompressed(path):
+    raw = pathlib.Path(path).read_bytes()
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged or cut short ({error})") from None
+
+
+# %% given book/given/datasets.md
+def data_home():
+    """Folder of fetched files: ``ZEROBOOK_DATA``, or ``~/.cache/zerobook``."""
+    chosen = os.environ.get("ZEROBOOK_DATA")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(chosen or os.path.join(cache, "zerobook")).expanduser()
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _UselessMirror(Exception):
+    """Asking this mirror again would give the same answer."""
+
+
+# %% given book/given/datasets.md
+def _download(url, target, sha256, timeout, progress):
+    """One try: the whole file with the right sum at `target`, or an error."""
+    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _receive(url, file, timeout, progress)
+        if _sha256(part) != sha256:
+            raise _UselessMirror("delivered a file with another SHA-256")
+        os.replace(part, target)
+    finally:
+        pathlib.Path(part).unlink(missing_ok=True)
+
+
+def _receive(url, file, timeout, progress):
+    with urllib.request.urlopen(url, timeout=timeout) as reply:
+        size = int(reply.headers.get("Content-Length") or 0)
+        while chunk := reply.read(1 << 16):
+            file.write(chunk)
+            progress(file.tell(), size)
+        if size and file.tell() != size:
+            raise OSError(f"closed after {file.tell()} of {size} bytes")
+
+
+# %% given book/given/datasets.md
+def _try_mirror(url, target, sha256, timeout, progress):
+    """Return None on success, else (reason, whether to ask again later)."""
+    try:
+        _download(url, target, sha256, timeout, progress)
+    except urllib.error.HTTPError as error:
+        error.close()
+        busy = error.code in (408, 429) or error.code >= 500
+        return f"{url}: {error.code} {error.reason}", busy
+    except _UselessMirror as error:
+        return f"{url}: {error}", False
+    except (OSError, http.client.HTTPException) as error:
+        return f"{url}: {getattr(error, 'reason', error)}", True
+    return None
+
+
+# %% given book/given/datasets.md
+def fetch(
+    name,
+    mirrors,
+    sha256,
+    *,
+    folder=None,
+    tries=3,
+    wait=1.0,
+    timeout=30,
+    progress=None,
+):
+    """Path of a file in the cache, fetched there if it is not.
+
+    Parameters
+    ----------
+    name : str
+        File name, appended to each mirror's address.
+    mirrors : sequence of str
+        Addresses that end in a slash, asked in this order.
+    sha256 : str
+        Expected sum in hexadecimal. There is no default: a file that nobody
+        vouches for is not loaded.
+    folder : path, optional
+        Instead of `data_home()`.
+    tries, wait : int, float
+        Rounds over the mirrors, and seconds of pause after the first round;
+        each later pause is twice as long.
+    timeout : float
+        Seconds without an answer before a try counts as failed.
+    progress : callable, optional
+        Called with bytes received and bytes expected (0 if unknown). By
+        default a line on a terminal's stderr.
+
+    Raises
+    ------
+    ValueError
+        Without a `sha256`.
+    RuntimeError
+        If no mirror delivers; the message says which file to put where.
+    """
+    if not sha256:
+        raise ValueError(f"{name}: give the sha256 it must have")
+    target = pathlib.Path(folder or data_home()) / name
+    if target.exists() and _sha256(target) == sha256:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    job = (target, sha256, timeout, progress or _progress_line(name))
+    reasons, urls = [], [mirror + name for mirror in mirrors]
+    for k in range(tries):
+        urls, failures = _one_round(urls, job)
+        if failures is None:
+            return target
+        reasons += failures
+        if not urls:
+            break
+        time.sleep(wait * 2**k if k + 1 < tries else 0)
+    raise RuntimeError(_put_it_there(target, sha256, reasons))
+
+
+# %% given book/given/datasets.md
+def _one_round(urls, job):
+    """Ask each mirror once: (those worth asking again, reasons or None)."""
+    again, reasons = [], []
+    for url in urls:
+        failed = _try_mirror(url, *job)
+        if failed is None:
+            return [], None
+        reasons.append(failed[0])
+        again += [url] if failed[1] else []
+    return again, reasons
+
+
+# %% given book/given/datasets.md
+def _put_it_there(target, sha256, reasons):
+    there = "is there but is another file, and" if target.exists() else ""
+    tried = "".join(f"\n  {r}" for r in dict.fromkeys(reasons)) or " nothing"
+    return (
+        f"{target.name} {there} could not be fetched. Tried:{tried}\n"
+        f"Get it on any machine and put it at\n  {target}\n"
+        f"  sha256 {sha256}\n"
+        "or set ZEROBOOK_DATA to a folder of your choice and put it there."
+    )
+
+
+def _progress_line(name):
+    def show(done, size):
+        if sys.stderr.isatty():
+            part = f"{done / size:4.0%}" if size else f"{done} bytes"
+            end = "\n" if done == size else ""
+            print(f"\r{name} {part}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+# %% given book/given/datasets.md
+def mnist(
+    subset="train", *, mirrors=MNIST_MIRRORS, sha256=MNIST_SHA256, **options
+):
+    """MNIST's digits, 28x28 pixels, from the cache or from a mirror.
+
+    Parameters
+    ----------
+    subset : "train" or "test"
+        60,000 or 10,000 images, by different writers.
+    mirrors : sequence of str
+        Where to fetch what the cache does not hold.
+    sha256 : dict
+        Expected sum of each file; a file that is not in it is refused.
+    **options
+        As in `fetch`: ``folder``, ``tries``, ``wait``, ``timeout``,
+        ``progress``.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (N, 784)
+        Pixels from 0 (paper) to 255 (ink).
+    y : ndarray of int, shape (N,)
+        The digit; guessing scores 0.10.
+
+    Raises
+    ------
+    RuntimeError
+        Without the file and without a network; the message says which file
+        to put where.
+    """
+    stems = {"train": "train", "test": "t10k"}
+    if subset not in stems:
+        raise ValueError(f"subset must be 'train' or 'test', got {subset!r}")
+    ends = ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz")
+    names = [f"{stems[subset]}-{end}" for end in ends]
+    paths = [fetch(n, mirrors, sha256.get(n), **options) for n in names]
+    images, labels = (read_idx(path) for path in paths)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise ValueError(f"{labels.shape} labels do not fit {images.shape}")
+    return images.reshape(len(images), -1), labels.astype(np.int64)

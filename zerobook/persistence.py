@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import tempfile
-import zipfile
 import numpy as np
 
 # %% given book/given/estimators.md
@@ -220,18 +219,25 @@ def load(path):
         a newer format, or names a class outside zerobook. Nothing in the file
         is ever executed.
     """
+    header, arrays = _read(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(bytes(file["header"]))
-            _check_header(header)
-            arrays = [file[f"array{k}"] for k in range(len(file.files) - 1)]
+        _check_header(header)
         return _decode(header["model"], arrays)
-    except FileNotFoundError:
-        raise
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{path}: not a model that can be loaded: {error}") from error
-    except (OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cut short, damaged or no model file") from error
+        raise ValueError(f"{path}: not to be loaded: {error}") from error
+
+
+def _read(path):
+    with open(path, "rb") as raw:
+        try:
+            with np.load(raw, allow_pickle=False) as file:
+                header = json.loads(bytes(file["header"]))
+                count = len(file.files) - 1
+                return header, [file[f"array{k}"] for k in range(count)]
+        except Exception as error:  # zip, gzip, numpy and JSON have their own
+            raise ValueError(
+                f"{path}: cut short, damaged or no saved model ({error})"
+            ) from error
 
 
 def _check_header(header):

@@ -6,13 +6,12 @@ import numpy as np
 # %% given book/given/plot.md
 INK = "#5f6673"
 CYCLE = (
-    "#1f83c4",
-    "#dc6a1e",
-    "#179a74",
-    "#c2609e",
-    "#a8861a",
-    "#7d72d2",
-    "#c94f4f",
+    "#0c8df5",
+    "#cd4403",
+    "#098154",
+    "#b4329f",
+    "#9c9145",
+    "#7654f7",
 )
 
 
