@@ -34,7 +34,7 @@ def _encode_array(value, arrays):
     if value.dtype.hasobject:
         items = [_encode(item, arrays) for item in value.ravel().tolist()]
         return ["objects", [list(value.shape), items]]
-    arrays.append(value)
+    arrays.append(value.copy(order="K"))  # rows or columns first, as it was
     return ["array", len(arrays) - 1]
 
 
