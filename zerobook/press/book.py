@@ -1,0 +1,105 @@
+# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+"""Make the book: check the package, run the pages, weave the site."""
+
+import argparse
+import functools
+import http.server
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from zerobook.press.execute import execute
+
+# %% given book/press/building.md
+def read(root):
+    """The book of the repository at `root`."""
+    try:
+        from zerobook.press.reading import read_book
+    except ImportError:
+        from zerobook.press.standin import read_book
+    return read_book(Path(root))
+
+
+# %% given book/press/building.md
+def sphinx(root, whole):
+    """Run Jupyter Book; return its exit code and what it complained of."""
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", ".", "-q"]
+    if whole:
+        command += ["-n", "-W", "--keep-going"]
+    folders = str(Path(root).resolve())
+    environment = dict(os.environ, PYTHONPATH=folders, NO_COLOR="1")
+    run = subprocess.run(
+        command, cwd=root, env=environment, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )
+    return run.returncode, run.stderr
+
+
+# %% given book/press/building.md
+def build(root, page=None, say=print):
+    """Run and render the book, or what `page` needs; return an exit code."""
+    start = time.perf_counter()
+    book = read(root)
+    pages = [p for p in book.pages if page in (None, p.path)]
+    if not pages:
+        say(f"{page}: no such page in _toc.yml")
+        return 3
+    report = execute(pages, root, say)
+    if report["errors"]:
+        say("\n" + "\n".join(report["errors"]))
+        return 1
+    say(f"ran {len(report['ran'])} of {len(pages)} pages, weaving")
+    code, complaints = sphinx(root, whole=page is None)
+    lines = complaints.splitlines()
+    if page:
+        lines = [line for line in lines if page in line]
+    say("\n".join(lines))
+    if code and not page:
+        pickle = Path(root, "_build", ".doctrees", "environment.pickle")
+        pickle.unlink(missing_ok=True)  # or the next run would say nothing
+        return 1
+    for path, seconds in sorted(report["seconds"].items(), key=lambda x: x[1]):
+        say(f"{seconds:7.1f} s  {path}")
+    where = Path(root, "_build/html", page or "index").with_suffix(".html")
+    say(f"{time.perf_counter() - start:7.1f} s  in all")
+    say(where.resolve())
+    return 0
+
+
+# %% given book/press/building.md
+def serve(root, port=8000):
+    """Show the finished site on this machine alone, until Ctrl-C."""
+    folder = str(Path(root, "_build", "html"))
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=folder
+    )
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        print(f"http://127.0.0.1:{port}/  (Ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+# %% given book/press/building.md
+def main(arguments=None):
+    """The command line of the book's maker."""
+    parser = argparse.ArgumentParser("python -m zerobook.press.book")
+    parser.add_argument("--page", metavar="book/…/….md", help="this page alone")
+    parser.add_argument("--serve", action="store_true", help="then show it")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--root", default=".", help="where _toc.yml lies")
+    chosen = parser.parse_args(arguments)
+    say = functools.partial(print, flush=True)
+    code = build(chosen.root, chosen.page, say)
+    if chosen.serve and code == 0:
+        return serve(chosen.root, chosen.port)
+    return code
+
+
+# %% given book/press/building.md
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+"""Run the pages of the book, two at a time, and keep what they print."""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+# %% given book/press/executing.md
+def imported(tree):
+    """Dotted names that a parsed module may import, anywhere inside it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+# %% given book/press/executing.md
+@functools.cache
+def imports_of(path):
+    """Names that the module in a file imports."""
+    return imported(ast.parse(path.read_text("utf8")))
+
+
+def files_of(name, root):
+    """The files that run when `name` is imported: packages, then module."""
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        path = Path(root, *parts[:depth])
+        if path.with_suffix(".py").is_file():
+            yield path.with_suffix(".py")
+        if (path / "__init__.py").is_file():
+            yield path / "__init__.py"
+
+
+# %% given book/press/executing.md
+def closure(names, root):
+    """Files of the package that `names` lead to, and the outside packages."""
+    waiting, files, outside = list(names), set(), set()
+    while waiting:
+        name = waiting.pop()
+        if name.split(".")[0] != "zerobook":
+            outside.add(name.split(".")[0])
+            continue
+        for path in set(files_of(name, root)) - files:
+            files.add(path)
+            waiting += imports_of(path)
+    return files, outside
+
+
+# %% given book/press/executing.md
+@functools.cache
+def code_of(path):
+    """What a module does, as text: its tree without comments, docstrings."""
+    tree = ast.parse(path.read_text("utf8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or not body:
+            continue
+        first = body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = body[1:]
+    return ast.dump(tree)
+
+
+# %% given book/press/executing.md
+def versions(packages):
+    """Name and version of each installed distribution behind `packages`."""
+    known = importlib.metadata.packages_distributions()
+    names = sorted({d for p in packages for d in known.get(p, ())})
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+# %% given book/press/executing.md
+def cell_tree(page):
+    """All cells of a page as one tree; a cell that is no Python is left out."""
+    body = []
+    for cell in page.cells:
+        try:
+            body += ast.parse(cell.code).body
+        except SyntaxError:
+            continue  # the kernel, or the press, will say it better
+    return ast.Module(body, [])
+
+
+# %% given book/press/executing.md
+def files_named(tree, page, root):
+    """Files of the repository that a cell names in a string."""
+    found = set()
+    for node in ast.walk(tree):
+        text = getattr(node, "value", None)
+        if not isinstance(text, str) or not re.fullmatch(r"[\w./-]+\.\w+", text):
+            continue
+        for folder in (Path(root), Path(root, page.path).parent):
+            path = (folder / text).resolve()
+            if path.is_file() and path.is_relative_to(Path(root).resolve()):
+                found.add(path)
+    return found
+
+
+# %% given book/press/executing.md
+def reads(page, root):
+    """Files that the page's front matter declares under `reads:`."""
+    head = Path(root, page.path).read_text("utf8").split("\n---", 1)[0]
+    line = re.search(r"^reads: *\[(.*)\] *$", head, re.M)
+    globs = line.group(1).replace(",", " ").split() if line else []
+    return {p for g in globs for p in Path(root).glob(g) if p.is_file()}
+
+
+# %% given book/press/executing.md
+def digest(page, root):
+    """Twelve letters that change when the page must run again."""
+    tree = cell_tree(page)
+    modules, outside = closure(imported(tree), root)
+    key = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    key.update(repr(versions(outside)).encode())
+    for path in sorted(modules):
+        key.update(f"{path.name} {code_of(path)}".encode())
+    for path in sorted(files_named(tree, page, root) | reads(page, root)):
+        key.update(path.name.encode() + path.read_bytes())
+    return key.hexdigest()[:12]
+
+
+# %% given book/press/executing.md
+def signed(text, mark):
+    """The page's text with `mark` in its kernel's name; no line moves."""
+    head, rule, rest = text.partition("\n---\n")
+    head = re.sub(r"(?m)^( +display_name:) .*$", rf"\1 Python 3 [{mark}]", head)
+    return head + rule + rest
+
+
+# %% given book/press/executing.md
+def notebook_of(page, root):
+    """The page as MyST-NB reads it, signed with its digest."""
+    from myst_nb.core.read import read_myst_markdown_notebook
+    from myst_parser.config.main import MdParserConfig
+
+    path = Path(root, page.path)
+    text = signed(path.read_text("utf8"), digest(page, root))
+    config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
+    return read_myst_markdown_notebook(text, config, path=path)
+
+
+# %% given book/press/executing.md
+def open_cache(root):
+    """The jupyter-cache of the book, made on first use."""
+    from jupyter_cache import get_cache
+
+    return get_cache(Path(root, ".jupyter_cache"))
+
+
+def kept(cache, notebook):
+    """The cache's record of this very notebook, or None."""
+    try:
+        return cache.match_cache_notebook(notebook)
+    except KeyError:
+        return None
+
+
+# %% given book/press/executing.md
+def run(page, notebook, root, timeout=300):
+    """Run a notebook in a kernel of its own; return the seconds it took."""
+    from nbclient import NotebookClient
+
+    environment = dict(os.environ, PYTHONPATH=str(Path(root).resolve()))
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
+    folder = str(Path(root, page.path).parent)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        record_timing=False,  # it would change the notebook, and so its key
+        resources={"metadata": {"path": folder}},
+    )
+    start = time.perf_counter()
+    client.execute(env=environment, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+# %% given book/press/executing.md
+def complaint(page, notebook):
+    """`page:line: error` and the guilty line, for the cell that raised."""
+    cells = [c for c in notebook.cells if c.cell_type == "code"]
+    for place, cell in zip(page.cells, cells):
+        for output in cell.outputs:
+            if output.output_type != "error":
+                continue
+            trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback))
+            row = re.search(r"Cell In\[\d+\], line (\d+)", trace)
+            row = int(row.group(1)) if row else 1
+            guilty = cell.source.split("\n")[row - 1].strip()
+            where = f"{page.path}:{place.code_line + row - 1}"
+            return f"{where}: {output.ename}: {output.evalue}\n    {guilty}"
+
+
+# %% given book/press/executing.md
+def keep(cache, page, notebook, seconds):
+    """Put a notebook that has run into the cache."""
+    from jupyter_cache.base import CacheBundleIn
+
+    bundle = CacheBundleIn(
+        notebook, page.path, data={"execution_seconds": seconds}
+    )
+    cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+# %% given book/press/executing.md
+def execute(pages, root, say=print, workers=2):
+    """Run the pages that the cache does not hold; return what went wrong.
+
+    Returns
+    -------
+    dict
+        ``seconds``: page path to seconds, for the pages that ran now or
+        before; ``ran``: the paths that ran now; ``errors``: messages.
+    """
+    cache, waiting, seconds, errors = open_cache(root), {}, {}, []
+    for page in pages:
+        notebook = notebook_of(page, root)
+        record = kept(cache, notebook)
+        if record:
+            seconds[page.path] = record.data["execution_seconds"]
+        elif page.cells:
+            waiting[page] = notebook
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {
+            pool.submit(run, page, notebook, root): page
+            for page, notebook in waiting.items()
+        }
+        for done, job in enumerate(as_completed(jobs), 1):
+            page = jobs[job]
+            count = f"{done:3d}/{len(jobs)}"
+            if job.exception() is None:
+                keep(cache, page, waiting[page], job.result())
+                seconds[page.path] = job.result()
+                say(f"{count}  {job.result():6.1f} s  {page.path}")
+            else:
+                wrong = complaint(page, waiting[page])
+                errors.append(wrong or f"{page.path}: {job.exception()}")
+                say(f"{count}   failed   {errors[-1]}")
+    ran = [page.path for page in waiting if page.path in seconds]
+    return {"seconds": seconds, "ran": ran, "errors": errors}
