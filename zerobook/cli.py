@@ -1,0 +1,79 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""The command line: ``zerobook`` and ``python -m zerobook``."""
+
+import argparse
+import sys
+
+
+# %% book/given/package.md
+def tangle(options):
+    """Write the package, a snapshot of it, or say what is stale."""
+    from zerobook.press.routes import snapshot
+    from zerobook.press.writing import tangle as write
+
+    if options.until is None:
+        return write(options.root, options.output, check_only=options.check)
+    if options.output is None or options.check:
+        print("--until needs -o DIR, without --check", file=sys.stderr)
+        return 2
+    return snapshot(options.root, options.until, options.output, options.route)
+
+
+def routes(options):
+    """Prove that no page uses what its reader has not met."""
+    from zerobook.press.routes import check
+
+    return check(options.root, run=not options.static)
+
+
+def where(options):
+    """Say which page of the book builds a thing."""
+    from zerobook import where as say
+
+    try:
+        say(options.name)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+# %% book/given/package.md
+def parser():
+    """The argument parser, one subcommand a verb."""
+    top = argparse.ArgumentParser(prog="zerobook", description=__doc__)
+    verbs = top.add_subparsers(required=True, metavar="verb")
+
+    verb = verbs.add_parser("tangle", help=tangle.__doc__)
+    verb.add_argument("--check", action="store_true")
+    verb.add_argument("--until", metavar="SECTION")
+    verb.add_argument("--route", choices=("straight", "parallel"),
+                      default="straight")
+    verb.add_argument("-o", "--output", metavar="DIR")
+    verb.add_argument("--root", default=".", metavar="DIR",
+                      help="the folder of _toc.yml")
+    verb.set_defaults(run=tangle)
+
+    verb = verbs.add_parser("routes", help=routes.__doc__)
+    verb.add_argument("--static", action="store_true")
+    verb.add_argument("--root", default=".", metavar="DIR")
+    verb.set_defaults(run=routes)
+
+    verb = verbs.add_parser("where", help=where.__doc__)
+    verb.add_argument("name", metavar="NAME|FILE:LINE")
+    verb.set_defaults(run=where)
+    return top
+
+
+def main(arguments=None):
+    """Run the command line; return the exit code."""
+    options = parser().parse_args(arguments)
+    return options.run(options)
+
+
+# %% book/given/package.md
+def run_if_started(spec):
+    """Run and exit if `spec` is that of ``python -m zerobook``."""
+    started = sys.modules["__main__"]
+    if spec is not None and getattr(started, "__spec__", None) is spec:
+        sys.exit(main())

@@ -1,0 +1,312 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Assemble modules out of tangled cells."""
+
+import ast
+import builtins
+import symtable
+from dataclasses import dataclass, field
+from zerobook.press.judging import bound_imports, eager, judge
+from zerobook.press.judging import judge_calls, module_of
+from zerobook.press.reading import Problem
+
+
+# %% book/press/assembling.md
+def assigned(target):
+    """Nodes of the names and attributes that an assignment binds."""
+    if isinstance(target, ast.Tuple | ast.List):
+        for item in target.elts:
+            yield from assigned(item)
+    elif isinstance(target, ast.Starred):
+        yield from assigned(target.value)
+    else:
+        yield target
+
+
+# %% book/press/assembling.md
+def definitions(body, prefix=""):
+    """Pairs (qualified name, node) of what statements define, in order."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not overloads(node):
+                yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield prefix + node.name, node
+            yield from definitions(node.body, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = getattr(node, "targets", None) or [node.target]
+            for target in targets:
+                for name in assigned(target):
+                    yield prefix + ast.unparse(name), node
+
+
+def overloads(node):
+    """Whether a method is a property's setter: a second half, not a twin."""
+    return any(
+        isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter")
+        for d in node.decorator_list
+    )
+
+
+# %% book/press/assembling.md
+HEADER = (
+    "# Generated from book/ by `zerobook tangle`: edit the chapter, "
+    "not this file."
+)
+
+
+@dataclass
+class Module:
+    """A module in the making: its lines and where each came from."""
+
+    target: str
+    lines: list = field(default_factory=list)
+    origins: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+
+    def add(self, text, page=None, line=None):
+        self.lines.append(text)
+        self.origins.append(None if page is None else (page, line))
+
+    @property
+    def text(self):
+        return "\n".join([HEADER, *self.lines]).rstrip("\n") + "\n"
+
+    def origin(self, number):
+        """Chapter and line of the module's line `number` (from 1)."""
+        known = [o for o in self.origins[: max(number - 1, 1)] if o]
+        return known[-1] if known else (self.target, number)
+
+    def complain(self, number, message):
+        self.problems.append(Problem(*self.origin(number), message))
+
+
+# %% book/press/assembling.md
+def cut(cell, tree, first):
+    """Line numbers, from 0, of a cell's docstring, imports and body."""
+    docstring, imports = [], []
+    for i, node in enumerate(tree.body):
+        span = range(node.lineno - 1, node.end_lineno)
+        if first and i == 0 and isinstance(node, ast.Expr):
+            docstring = list(span)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append((node, list(span)))
+    taken = set(docstring).union(*(span for _, span in imports))
+    lines = cell.code.split("\n")
+    body = [i for i in range(len(lines)) if i not in taken]
+    while body and not lines[body[0]].strip():
+        body.pop(0)
+    while body and not lines[body[-1]].strip():
+        body.pop()
+    return docstring, imports, body
+
+
+# %% book/press/assembling.md
+def gather_imports(module, parts):
+    """Import lines in order, duplicates dropped: (text, page, line)."""
+    future, others, seen, bound = [], [], set(), {}
+    for cell, lines, imports in parts:
+        for node, span in imports:
+            if imports_itself(node, module_of(module.target)):
+                continue
+            for name, what in bound_imports(node).items():
+                if bound.setdefault(name, what) != what:
+                    message = f"`{name}` is imported as {what}, and on an "
+                    message += f"earlier page as {bound[name]}"
+                    line = cell.code_line + node.lineno - 1
+                    problem = Problem(cell.page, line, message)
+                    module.problems.append(problem)
+            if ast.dump(node) in seen:
+                continue
+            seen.add(ast.dump(node))
+            first = getattr(node, "module", "") == "__future__"
+            for i in span:
+                line = lines[i], cell.page, cell.code_line + i
+                (future if first else others).append(line)
+    return future + others
+
+
+def imports_itself(node, name):
+    """Whether an import asks the module `name` for its own names."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == name
+    return all(alias.name == name for alias in node.names)
+
+
+# %% book/press/assembling.md
+def check_definitions(module, parts):
+    """Complain of twins, of shadowed names, of attachments to strangers."""
+    built, imported = {}, {}
+    for cell, tree, imports in parts:
+        for node, _ in imports:
+            if not imports_itself(node, module_of(module.target)):
+                imported.update(bound_imports(node))
+        for name, node in definitions(tree.body):
+            line = cell.code_line + node.lineno - 1
+            owner, dot, _ = name.partition(".")
+            complaint = None
+            if name in built:
+                page, where = built[name]
+                complaint = f"`{name}` is defined already at {page}:{where}"
+            elif "[" in name or (dot and owner not in built):
+                complaint = f"`{name} = ...`: no class {owner} stands above "
+                complaint += f"in {module.target}"
+            if complaint:
+                module.problems.append(Problem(cell.page, line, complaint))
+            else:
+                built[name] = cell.page, line
+    for name in built.keys() & imported.keys():
+        page, line = built[name]
+        message = f"`{name}` is also imported, from {imported[name]}"
+        module.problems.append(Problem(page, line, message))
+
+
+# %% book/press/assembling.md
+MODULE_NAMES = frozenset(dir(builtins)) | {
+    "__name__", "__file__", "__doc__", "__spec__", "__path__", "__package__",
+    "__loader__", "__cached__", "__builtins__", "__annotations__",
+    "__dict__", "__class__", "__module__", "__qualname__",
+}
+
+
+def global_names(table):
+    """Names that a scope, or one inside it, looks up in the module."""
+    top = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (top or symbol.is_global()):
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from global_names(child)
+
+
+def free_names(text):
+    """Names that a module's text uses and nobody binds."""
+    table = symtable.symtable(text, "module", "exec")
+    bound = {
+        s.get_name()
+        for s in table.get_symbols()
+        if s.is_assigned() or s.is_imported() or s.is_namespace()
+    }
+    return set(global_names(table)) - bound - MODULE_NAMES
+
+
+# %% book/press/assembling.md
+def too_early(tree):
+    """Pairs (line, name) of what the import needs before it is defined."""
+    later = {}
+    for name, node in definitions(tree.body):
+        later.setdefault(name, node.lineno)
+    for statement in tree.body:
+        for node in eager(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                defined = later.get(node.id, 0)
+                if defined > statement.end_lineno:
+                    yield node.lineno, node.id
+
+
+def check_names(module):
+    """Complain of names that are unbound, or bound too late."""
+    text = module.text
+    tree = ast.parse(text)
+    for name in sorted(free_names(text)):
+        line = next(
+            (n.lineno for n in ast.walk(tree)
+             if isinstance(n, ast.Name) and n.id == name), 1,
+        )
+        module.complain(line, f"`{name}` is bound nowhere in {module.target}")
+    for line, name in too_early(tree):
+        module.complain(line, f"`{name}` is needed here but defined below")
+    own = {name.split(".")[0] for name, _ in definitions(tree.body)}
+    for line, complaint in judge_calls(tree, bound_imports(tree), own):
+        module.complain(line, complaint)
+
+
+# %% book/press/assembling.md
+def signpost(page):
+    """The line that says where the code below it was built."""
+    return f"# %% {page.section} {page.path}".replace("  ", " ")
+
+
+def assemble(target, cells):
+    """Put a module together.
+
+    Parameters
+    ----------
+    target : str
+        The module's path, such as ``zerobook/losses.py``.
+    cells : list of (Page, Cell)
+        Its cells in the order of the table of contents.
+
+    Returns
+    -------
+    Module
+        With `problems` if its cells do not fit; its text then means nothing.
+    """
+    module = Module(target)
+    for i, (_, cell) in enumerate(cells):
+        module.problems += judge(cell, first=i == 0)
+    if module.problems:
+        return module
+    trees = [ast.parse(cell.code) for _, cell in cells]
+    cuts = [
+        cut(cell, tree, i == 0)
+        for i, ((_, cell), tree) in enumerate(zip(cells, trees, strict=True))
+    ]
+    lay_out(module, cells, cuts)
+    parts = [(c, t, k[1]) for (_, c), t, k in zip(cells, trees, cuts)]
+    check_definitions(module, parts)
+    if not module.problems:
+        check_names(module)
+    return module
+
+
+# %% book/press/assembling.md
+def lay_out(module, cells, cuts):
+    """Write docstring, imports and bodies into `module`, in that order."""
+    _, first = cells[0]
+    lines = first.code.split("\n")
+    for i in cuts[0][0]:
+        module.add(lines[i], first.page, first.code_line + i)
+    split = [(c, c.code.split("\n"), k[1]) for (_, c), k in zip(cells, cuts)]
+    imports = gather_imports(module, split)
+    if imports:
+        module.add("")
+    for text, page, line in imports:
+        module.add(text, page, line)
+    for (page, cell), (_, _, body) in zip(cells, cuts, strict=True):
+        if not body:
+            continue
+        lines = cell.code.split("\n")
+        for blank in ("", "") if module.lines else ("",):
+            module.add(blank)
+        module.add(signpost(page), page.path, cell.line)
+        for i in body:
+            module.add(lines[i], page.path, cell.code_line + i)
+
+
+# %% book/press/assembling.md
+def assemble_all(pages):
+    """Assemble every module that `pages` tangle.
+
+    Returns
+    -------
+    dict of str to Module
+        By target, packages completed with their ``__init__.py``.
+    """
+    cells = {}
+    for page in pages:
+        for cell in page.cells:
+            if cell.target:
+                cells.setdefault(cell.target, []).append((page, cell))
+    modules = {t: assemble(t, found) for t, found in cells.items()}
+    for target in list(modules):
+        folder = target.rpartition("/")[0]
+        while folder:
+            if f"{folder}.py" in modules:
+                clash = f"{folder}.py is also a module of that name"
+                page, cell = cells[target][0]
+                problem = Problem(page.path, cell.line, clash)
+                modules[target].problems.append(problem)
+            init = f"{folder}/__init__.py"
+            modules.setdefault(init, Module(init))
+            folder = folder.rpartition("/")[0]
+    return modules

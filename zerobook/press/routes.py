@@ -1,0 +1,375 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Two routes: the library at each of their stations, and who uses what."""
+
+import ast
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+from zerobook.press.assembling import assemble_all, definitions, free_names
+from zerobook.press.judging import module_of, origin
+from zerobook.press.reading import Problem, read_book
+from zerobook.press.writing import BAD_CHAPTER, SAME, Plan, say, tangle, write
+
+
+# %% book/press/routes.md
+ROUTES = ("straight", "parallel")
+
+
+def in_order(book, route="straight"):
+    """The book's pages in the order of a route.
+
+    The straight route is the table of contents. The parallel one takes the
+    places of the sections that it names and fills them in its own order.
+    """
+    pages = list(book.pages)
+    if route == "straight":
+        return pages
+    places = [i for i, p in enumerate(pages) if p.section in book.parallel]
+    moved = sorted(
+        (pages[i] for i in places),
+        key=lambda page: book.parallel.index(page.section),
+    )
+    for i, page in zip(places, moved, strict=True):
+        pages[i] = page
+    return pages
+
+
+# %% book/press/routes.md
+def met_before(book, page, route):
+    """Pages whose code a reader holds when `page` opens, in toc order."""
+    if page.given:
+        return [p for p in book.pages if p.given]
+    order = in_order(book, route)
+    before = order[: order.index(page)]
+    return [p for p in book.pages if p.given or p in before]
+
+
+def met_after(book, section, route):
+    """Pages whose code a reader holds at the end of `section`."""
+    order = in_order(book, route)
+    last = max(
+        (i for i, p in enumerate(order) if p.section == section), default=None
+    )
+    if last is None:
+        known = ", ".join(p.section for p in order if p.section)
+        raise ValueError(f"there is no section {section!r}; there is {known}")
+    before = order[: last + 1]
+    return [p for p in book.pages if p.given or p in before]
+
+
+# %% book/press/routes.md
+def snapshot(root, section, folder, route="straight"):
+    """Write the library as it stands at the end of a section.
+
+    Parameters
+    ----------
+    root : path
+        The folder of ``_toc.yml``.
+    section : str
+        As in the title: ``"1.1.2"``.
+    folder : path
+        Where ``zerobook/`` is written.
+    route : {"straight", "parallel"}
+
+    Returns
+    -------
+    int
+        The exit code of `zerobook.press.writing.tangle`.
+    """
+    try:
+        pages = met_after(read_book(root), section, route)
+    except ValueError as error:
+        say([error])
+        return BAD_CHAPTER
+    return tangle(root, folder, pages)
+
+
+# %% book/press/routes.md
+class Use(NamedTuple):
+    """A name of zerobook in a cell; `name` is "" for a module as such."""
+
+    page: str
+    line: int
+    module: str
+    name: str
+
+
+def tree_of(cell):
+    """The cell's syntax tree, magics blanked; None if it has none."""
+    lines = [
+        "pass" if line.startswith(("%", "!")) else line
+        for line in cell.code.split("\n")
+    ]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return None
+
+
+# %% book/press/routes.md
+def imported(node, modules):
+    """Triples (bound name, module, name) of one import of zerobook."""
+    if isinstance(node, ast.Import):
+        for a in node.names:
+            if a.name.split(".")[0] == "zerobook":
+                yield a.asname or "zerobook", a.name, ""
+    elif (node.module or "").split(".")[0] == "zerobook":
+        for a in node.names:
+            inner = f"{node.module}.{a.name}"
+            if inner in modules:
+                yield a.asname or a.name, inner, ""
+            else:
+                yield a.asname or a.name, node.module, a.name
+
+
+def split_dotted(dotted, modules):
+    """``zerobook.losses.hinge`` -> (``zerobook.losses``, ``hinge``)."""
+    parts = dotted.split(".")
+    for n in range(len(parts) - 1, 0, -1):
+        if ".".join(parts[:n]) in modules:
+            return ".".join(parts[:n]), parts[n]
+    return dotted, ""
+
+
+# %% book/press/routes.md
+def uses_of(page, modules):
+    """Every `Use` on a page, cell by cell.
+
+    Parameters
+    ----------
+    page : Page
+    modules : dict of str to dict
+        Of each module the names that it defines.
+
+    Returns
+    -------
+    list of (Cell, Use)
+    """
+    found, aliases = [], {}
+    for cell in page.cells:
+        tree = tree_of(cell)
+        if tree is None:
+            continue
+        start = cell.code_line - 1
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for bound, module, name in imported(node, modules):
+                    if not name:
+                        whole = bound == "zerobook"
+                        aliases[bound] = "zerobook" if whole else module
+                    use = Use(page.path, start + node.lineno, module, name)
+                    found.append((cell, use))
+        for node in ast.walk(tree):
+            dotted = isinstance(node, ast.Attribute) and origin(node, aliases)
+            if dotted and dotted.split(".")[0] == "zerobook":
+                if root_name(node) in aliases:
+                    module, name = split_dotted(dotted, modules)
+                    use = Use(page.path, start + node.lineno, module, name)
+                    found.append((cell, use))
+        found += [(cell, use) for use in own_uses(page, cell, modules)]
+    return found
+
+
+def root_name(node):
+    """The leftmost name of a chain of attributes."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return getattr(node, "id", None)
+
+
+# %% book/press/routes.md
+def own_uses(page, cell, modules):
+    """Names of its own module that a tangled cell takes from elsewhere."""
+    if not cell.target:
+        return
+    module = module_of(cell.target)
+    tree = ast.parse(cell.code)
+    for name in free_names(cell.code) & modules.get(module, {}).keys():
+        line = min(
+            n.lineno
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Name) and n.id == name
+        )
+        yield Use(page.path, cell.code_line + line - 1, module, name)
+
+
+# %% book/press/routes.md
+def built_names(book):
+    """Of each module, each top-level name and the page that builds it."""
+    modules = {"zerobook": {}}
+    for page, cell in book.cells():
+        if not cell.target:
+            continue
+        names = modules.setdefault(module_of(cell.target), {})
+        for name, _ in definitions(ast.parse(cell.code).body):
+            if "." not in name:
+                names.setdefault(name, page)
+    for module in list(modules):
+        while "." in module:
+            module = module.rpartition(".")[0]
+            modules.setdefault(module, {})
+    return modules
+
+
+def builders(use, modules):
+    """Pages that build what a use names; None if no chapter does."""
+    if use.module not in modules:
+        return None
+    names = modules[use.module]
+    if use.name.startswith("__") and use.name.endswith("__"):
+        return []
+    if use.name:
+        return [names[use.name]] if use.name in names else None
+    inner = [
+        page
+        for module, built in modules.items()
+        if (module + ".").startswith(use.module + ".")
+        for page in built.values()
+    ]
+    return inner if use.module != "zerobook" else []
+
+
+# %% book/press/routes.md
+def check_routes(book):
+    """Problems of names that are used before the page that builds them."""
+    modules, problems = built_names(book), []
+    for page in book.pages:
+        for cell, use in uses_of(page, modules):
+            pages = builders(use, modules)
+            what = f"{use.module}.{use.name}".rstrip(".")
+            if pages is None:
+                message = f"no chapter builds {what}"
+                problems.append(Problem(page.path, use.line, message))
+            elif pages and not cell.preview:
+                late = too_late(book, page, cell, use, pages)
+                if late:
+                    message = f"{what} {late}"
+                    problems.append(Problem(page.path, use.line, message))
+    return sorted(set(problems))
+
+
+def too_late(book, page, cell, use, pages):
+    """Why a use comes before what it uses, or None if it does not."""
+    if page in pages:
+        own = cell.target and module_of(cell.target) == use.module
+        if own or page.given or not use.name:
+            return None
+        return "is built on this very page: use it without an import"
+    for route in ROUTES:
+        met = met_before(book, page, route)
+        if not any(builder in met for builder in pages):
+            first = pages[0]
+            where = first.section or first.path
+            return f"is built in {where}, later on the {route} route"
+    return None
+
+
+# %% book/press/routes.md
+def stations(book):
+    """What is to be run: pairs (page, modules met before it), no twins."""
+    seen, found = set(), []
+    for route in ROUTES:
+        for page in in_order(book, route):
+            if all(cell.preview for cell in page.cells):
+                continue
+            modules = assemble_all(met_before(book, page, route))
+            texts = {target: m.text for target, m in modules.items()}
+            key = page.path, frozenset(needed(page, texts))
+            if key not in seen:
+                seen.add(key)
+                found.append((page, modules))
+    return found
+
+
+# %% book/press/routes.md
+def needed(page, texts):
+    """Pairs (target, text) of the modules that a page imports, and theirs.
+
+    Parameters
+    ----------
+    page : Page
+    texts : dict of str to str
+        Module texts by target.
+
+    Returns
+    -------
+    set of (str, str)
+    """
+    by_module = {module_of(target): target for target in texts}
+    todo = [tree_of(cell) for cell in page.cells if not cell.preview]
+    found = set()
+    while todo:
+        tree = todo.pop()
+        for name in imported_modules(tree) if tree else ():
+            parts = name.split(".")
+            for n in range(1, len(parts) + 1):
+                target = by_module.get(".".join(parts[:n]))
+                if target and (target, texts[target]) not in found:
+                    found.add((target, texts[target]))
+                    todo.append(ast.parse(texts[target]))
+    return found
+
+
+def imported_modules(tree):
+    """Dotted names of zerobook that a tree may import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{a.name}" for a in node.names)
+
+
+# %% book/press/routes.md
+def run_page(root, page, modules):
+    """Run a page against a library; return a Problem, or None."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    cells = [cell for cell in page.cells if not cell.preview]
+    notebook = nbformat.v4.new_notebook(cells=[
+        nbformat.v4.new_code_cell(c.code, metadata={"tags": list(c.tags)})
+        for c in cells
+    ])
+    place = {"metadata": {"path": str((Path(root) / page.path).parent)}}
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources=place
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), Plan(modules))
+        try:
+            client.execute(env={**os.environ, "PYTHONPATH": folder})
+        except CellExecutionError as error:
+            failed = sum(c.get("execution_count") is not None
+                         for c in notebook.cells)
+            cell = cells[max(failed - 1, 0)]
+            message = f"{error.ename}: {error.evalue}"
+            return Problem(page.path, cell.line, message)
+    return None
+
+
+# %% book/press/routes.md
+def check(root, run=True, workers=2):
+    """Check both routes, first by reading and then by running.
+
+    Returns
+    -------
+    int
+        0 if both routes hold, 3 if a page uses what is not there.
+    """
+    book = read_book(root)
+    problems = book.problems or check_routes(book)
+    if problems or not run:
+        say(problems)
+        return BAD_CHAPTER if problems else SAME
+    todo = stations(book)
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = [pool.submit(run_page, root, *job) for job in todo]
+        for number, ((page, _), job) in enumerate(zip(todo, jobs), start=1):
+            found = job.result()
+            mark = found or "ok"
+            print(f"[{number}/{len(todo)}] {page.path}: {mark}", flush=True)
+            problems += [found] if found else []
+    return BAD_CHAPTER if problems else SAME
