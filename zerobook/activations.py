@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Activation functions, each beside its derivative."""
 
 import numpy as np
+
 
 # %% 1.1.2 book/foundations/logistic_regression.md
 def sigmoid(x):

@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Learning from rewards alone: a row of slot machines."""
 
 import numpy as np
+
 
 # %% 1.1.1 book/foundations/machine_learning.md
 class GaussianBandit:

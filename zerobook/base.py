@@ -1,4 +1,4 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """What every classic model promises, and how bad data is refused."""
 
 import inspect
@@ -6,14 +6,15 @@ import sys
 import warnings
 import numpy as np
 
-# %% given book/given/estimators.md
+
+# %% book/given/estimators.md
 def _arguments(cls):
     if cls.__init__ is object.__init__:
         return {}
     return inspect.signature(cls).parameters
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 class BaseEstimator:
     """Arguments in, arguments out: the base of every classic model.
 
@@ -39,7 +40,7 @@ class BaseEstimator:
         return _sklearn_tags(self)
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _inner_params(params):
     inner = {}
     for name, value in params.items():
@@ -65,7 +66,7 @@ def _set_params(estimator, params):
     return estimator
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _describe(estimator):
     cls = type(estimator)
     defaults = _arguments(cls)
@@ -77,7 +78,7 @@ def _describe(estimator):
     return f"{cls.__name__}({', '.join(changed)})"
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 class TransformerMixin:
     """Adds ``fit_transform`` to a model that has ``fit`` and ``transform``."""
 
@@ -96,7 +97,7 @@ class ClusterMixin:
         return self.fit(X).labels_
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 class NotFittedError(ValueError, AttributeError):
     """A model was asked to predict before it learned."""
 
@@ -119,7 +120,7 @@ def warn(message, category=UserWarning):
     warnings.warn(message, kind(category), stacklevel=3)
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_is_fitted(estimator):
     """Raise ``NotFittedError`` unless ``fit`` left something behind."""
     learned = [k for k in vars(estimator) if k.endswith("_") and k[0] != "_"]
@@ -131,7 +132,7 @@ def check_is_fitted(estimator):
         )
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_array(X, *, name="X", min_samples=1, dtype=None):
     """Return `X` as a finite float matrix of shape (N, D).
 
@@ -162,7 +163,7 @@ def check_array(X, *, name="X", min_samples=1, dtype=None):
     return X
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _as_float(X, name, dtype=None):
     if hasattr(X, "toarray") and not isinstance(X, np.ndarray):
         raise TypeError(
@@ -179,7 +180,7 @@ def _as_float(X, name, dtype=None):
     return X.astype(dtype, copy=False)
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _wrong_ndim(X, name):
     return (
         f"Expected 2D array, got {X.ndim}D array instead for {name}, of shape "
@@ -207,7 +208,7 @@ def _check_finite(a, name):
         )
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_target(y, *, numeric=False):
     """Return `y` as a vector of shape (N,), finite where it is a number."""
     if hasattr(y, "toarray") and not isinstance(y, np.ndarray):
@@ -230,7 +231,7 @@ def check_target(y, *, numeric=False):
     return y
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_X_y(X, y, *, numeric=False, min_samples=1):
     """Check a matrix and its target together: one target for each row."""
     if y is None:
@@ -245,7 +246,7 @@ def check_X_y(X, y, *, numeric=False, min_samples=1):
     return X, y
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_classification_targets(y, *, at_least=1):
     """Refuse targets that are measurements, or too few classes.
 
@@ -270,7 +271,7 @@ def check_classification_targets(y, *, at_least=1):
         )
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def validate_data(
     estimator, X, y="no target", *, reset=True, numeric=False, min_samples=1
 ):
@@ -302,7 +303,7 @@ def validate_data(
     return out
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _check_n_features(estimator, X, reset):
     if reset:
         estimator.n_features_in_ = X.shape[1]
@@ -324,7 +325,7 @@ def _feature_names(X):
     return names if len(names) and all(text) else None
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _check_feature_names(estimator, X, reset):
     names = _feature_names(X)
     if reset:
@@ -345,7 +346,7 @@ def _check_feature_names(estimator, X, reset):
         raise ValueError(_names_differ(list(known), list(names)))
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _names_differ(known, names):
     message = "The feature names should match those that were passed during fit.\n"
     unseen = [n for n in names if n not in known]
@@ -361,7 +362,7 @@ def _names_differ(known, names):
     return message
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def check_random_state(seed):
     """Return a ``numpy.random.Generator``.
 
@@ -381,7 +382,7 @@ def check_random_state(seed):
     return np.random.default_rng(seed)
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _sklearn_tags(estimator):
     from sklearn.utils import (
         ClassifierTags,

@@ -1,8 +1,15 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Groups without labels: k-means."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, ClusterMixin, check_is_fitted, check_random_state, validate_data
+from zerobook.base import (
+    BaseEstimator,
+    ClusterMixin,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
+
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def _heights(X, centres):

@@ -1,4 +1,4 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Data sets: installed ones, made ones, and MNIST for whoever wants more."""
 
 import numpy as np
@@ -15,7 +15,8 @@ import urllib.error
 import urllib.request
 import zlib
 
-# %% given book/given/datasets.md
+
+# %% book/given/datasets.md
 def _sklearn_set(name, as_bunch):
     try:
         from sklearn import datasets
@@ -28,7 +29,7 @@ def _sklearn_set(name, as_bunch):
     return bunch if as_bunch else (bunch.data, bunch.target)
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def load_digits(*, as_bunch=False):
     """1797 handwritten digits, 8x8 pixels with values 0 to 16, 10 classes.
 
@@ -56,7 +57,7 @@ def load_wine(*, as_bunch=False):
     return _sklearn_set("wine", as_bunch)
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def load_breast_cancer(*, as_bunch=False):
     """569 biopsies, 30 measurements of cell nuclei, 0 malignant, 1 benign.
 
@@ -76,7 +77,7 @@ def load_diabetes(*, as_bunch=False):
     return _sklearn_set("diabetes", as_bunch)
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def make_moons(n_samples=200, *, noise=0.1, rng=0):
     """Two half circles that interlock: no line separates them.
 
@@ -95,7 +96,7 @@ def _balanced(n, n_classes, rng):
     return rng.permutation(np.arange(n) % n_classes)
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def make_spirals(n_samples=300, *, n_classes=2, turns=1.0, noise=0.05, rng=0):
     """Spiral arms around the origin, one class each, radius up to one."""
     rng = np.random.default_rng(rng)
@@ -115,7 +116,7 @@ def make_xor(n_samples=200, *, noise=0.15, rng=0):
     return X, bits[:, 0] ^ bits[:, 1]
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def make_blobs(
     n_samples=200, *, n_features=2, centers=3, cluster_std=1.0, rng=0
 ):
@@ -133,7 +134,7 @@ def make_blobs(
     return centers[y] + cluster_std * noise, y
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def make_regression(
     n_samples=200,
     *,
@@ -157,7 +158,7 @@ def make_regression(
     return (X, y, weight) if coef else (X, y)
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def flip_labels(y, rate, *, rng):
     """Give `rate` of the labels another class, each wrong class as likely.
 
@@ -174,7 +175,7 @@ def flip_labels(y, rate, *, rng):
     return classes[codes % len(classes)]
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def shifted_digits(*, copies=1, canvas=16, rng=0):
     """The 8x8 digits, each at a random place on a larger canvas.
 
@@ -194,14 +195,14 @@ def shifted_digits(*, copies=1, canvas=16, rng=0):
     return out.reshape(len(X), -1), y
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 # tensorflow/datasets, tensorflow_datasets/url_checksums/mnist.txt, 31f1255
 MNIST_SHA256 = {
     "train-images-idx3-ubyte.gz": (
@@ -219,7 +220,7 @@ MNIST_SHA256 = {
 }
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -246,7 +247,7 @@ def read_idx(path):
     return flat.reshape(shape).astype(dtype.newbyteorder("="))
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def _uncompressed(path):
     raw = pathlib.Path(path).read_bytes()
     if raw[:2] != b"\x1f\x8b":
@@ -257,7 +258,7 @@ def _uncompressed(path):
         raise ValueError(f"{path}: damaged or cut short ({error})") from None
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def data_home():
     """Folder of fetched files: ``ZEROBOOK_DATA``, or ``~/.cache/zerobook``."""
     chosen = os.environ.get("ZEROBOOK_DATA")
@@ -274,7 +275,7 @@ class _UselessMirror(Exception):
     """Asking this mirror again would give the same answer."""
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def _download(url, target, sha256, timeout, progress):
     """One try: the whole file with the right sum at `target`, or an error."""
     handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
@@ -298,7 +299,7 @@ def _receive(url, file, timeout, progress):
             raise OSError(f"closed after {file.tell()} of {size} bytes")
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def _try_mirror(url, target, sha256, timeout, progress):
     """Return None on success, else (reason, whether to ask again later)."""
     try:
@@ -314,7 +315,7 @@ def _try_mirror(url, target, sha256, timeout, progress):
     return None
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def fetch(
     name,
     mirrors,
@@ -374,7 +375,7 @@ def fetch(
     raise RuntimeError(_put_it_there(target, sha256, reasons))
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def _one_round(urls, job):
     """Ask each mirror once: (those worth asking again, reasons or None)."""
     again, reasons = [], []
@@ -387,7 +388,7 @@ def _one_round(urls, job):
     return again, reasons
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def _put_it_there(target, sha256, reasons):
     there = "is there but is another file, and" if target.exists() else ""
     tried = "".join(f"\n  {r}" for r in dict.fromkeys(reasons)) or " nothing"
@@ -409,7 +410,7 @@ def _progress_line(name):
     return show
 
 
-# %% given book/given/datasets.md
+# %% book/given/datasets.md
 def mnist(
     subset="train", *, mirrors=MNIST_MIRRORS, sha256=MNIST_SHA256, **options
 ):

@@ -1,9 +1,10 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Data seen from where it is widest."""
 
 import numpy as np
 from zerobook.base import BaseEstimator, TransformerMixin, validate_data
 from zerobook.base import check_array, check_is_fitted
+
 
 # %% 1.0.1 book/foundations/linear_algebra.md
 def axes_by_svd(centred):

@@ -1,8 +1,9 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Slopes by nudging, the judge of every derivative in the book."""
 
 import inspect
 import numpy as np
+
 
 # %% 1.0.2 book/foundations/calculus.md
 def numerical_gradient(f, x, h=None, g=1.0):

@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Products, projections: linear algebra with nothing hidden."""
 
 import numpy as np
+
 
 # %% 1.0.1 book/foundations/linear_algebra.md
 def matmul(A, B):

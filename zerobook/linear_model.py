@@ -1,15 +1,36 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Linear models: a weighted sum, and what is done with it."""
 
 import numpy as np
 from zerobook.base import BaseEstimator, check_is_fitted, validate_data
 from zerobook.metrics import RegressorMixin
-from zerobook.activations import sigmoid, sigmoid_backward, softmax, softmax_backward
-from zerobook.losses import binary_cross_entropy, binary_cross_entropy_backward, cross_entropy, cross_entropy_backward
+from zerobook.activations import (
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+)
+from zerobook.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_backward,
+    cross_entropy,
+    cross_entropy_backward,
+)
 from zerobook.metrics import ClassifierMixin
 from zerobook.activations import log_softmax
-from zerobook.base import ConvergenceWarning, check_classification_targets, warn
-from zerobook.base import BaseEstimator, check_classification_targets, check_is_fitted, check_random_state, validate_data
+from zerobook.base import (
+    ConvergenceWarning,
+    check_classification_targets,
+    warn,
+)
+from zerobook.base import (
+    BaseEstimator,
+    check_classification_targets,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
+
 
 # %% 1.1.2 book/foundations/linear_models.md
 class LinearRegression(RegressorMixin, BaseEstimator):

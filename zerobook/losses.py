@@ -1,9 +1,10 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Losses: prediction first, target second; each beside its gradient."""
 
 import numpy as np
 from zerobook.activations import sigmoid
 from zerobook.activations import log_softmax, softmax
+
 
 # %% 1.1.2 book/foundations/linear_models.md
 def squared_error(y_hat, y):

@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Scores: how far predictions are from the truth, and the two mixins."""
 
 import numpy as np
+
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def _same_length(y_true, y_pred):

@@ -1,10 +1,11 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Honest scores: split the data before anything looks at it."""
 
 import math
 import numpy as np
 from zerobook.base import check_random_state
 import copy
+
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def _test_rows(test_size, N):

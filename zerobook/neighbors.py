@@ -1,9 +1,15 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """k nearest neighbours: the answer of the most similar known cases."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, check_classification_targets, check_is_fitted, validate_data
+from zerobook.base import (
+    BaseEstimator,
+    check_classification_targets,
+    check_is_fitted,
+    validate_data,
+)
 from zerobook.metrics import ClassifierMixin, RegressorMixin
+
 
 # %% 1.1.1 book/foundations/machine_learning.md
 GROUP = 16

@@ -1,14 +1,21 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Neural networks on plain arrays, layer by layer."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, check_classification_targets, check_is_fitted, check_random_state, validate_data
+from zerobook.base import (
+    BaseEstimator,
+    check_classification_targets,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 from zerobook.metrics import ClassifierMixin
 from zerobook.preprocessing import one_hot
 from zerobook.activations import relu, relu_backward
 from zerobook.optim import adam_update, momentum_update, sgd_update
 from zerobook.losses import cross_entropy, cross_entropy_backward
 from zerobook.optim import minibatches
+
 
 # %% 1.2.1 book/foundations/neural_networks.md
 def linear(X, weight, bias):

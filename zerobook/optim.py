@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Update rules: they change an array in place and return nothing."""
 
 import numpy as np
+
 
 # %% 1.1.3 book/foundations/gradient_descent.md
 def sgd_update(param, grad, *, lr, scratch=None):

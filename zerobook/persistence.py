@@ -1,4 +1,4 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Fitted models as data: arrays and JSON in one file, never pickle."""
 
 import importlib
@@ -8,14 +8,15 @@ import os
 import tempfile
 import numpy as np
 
-# %% given book/given/estimators.md
+
+# %% book/given/estimators.md
 FORMAT = "zerobook-model"
 FORMAT_VERSION = 1
 # functions may come from these modules only, and from numpy's ufuncs
 FUNCTION_MODULES = ("zerobook.activations", "zerobook.losses", "zerobook.metrics")
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _encode(value, arrays):
     if value is None or isinstance(value, (bool, int, float, str)) and type(
         value
@@ -43,7 +44,7 @@ def _encode_scalar(value, arrays):
     return ["scalar", len(arrays) - 1]
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _encode_items(value, arrays):
     items = [_encode(item, arrays) for item in value]
     return [type(value).__name__, items]
@@ -70,7 +71,7 @@ def _encode_model(value, arrays):
     return ["model", [f"{cls.__module__}.{cls.__qualname__}", attributes]]
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _is_pcg64(value):
     return isinstance(value, np.random.Generator) and isinstance(
         value.bit_generator, np.random.PCG64
@@ -107,7 +108,7 @@ _ENCODERS = (
 )
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _decode(value, arrays):
     if not isinstance(value, list):
         return value
@@ -138,7 +139,7 @@ def _decode_model(content, arrays):
     return model
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def _find(path, allowed, what):
     module, _, name = path.rpartition(".")
     refused = ValueError(f"names the {what} {path!r}, which is not zerobook's")
@@ -171,7 +172,7 @@ _DECODERS = {
 }
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def save(model, path):
     """Write a model to one ``.npz`` file, without pickle.
 
@@ -208,7 +209,7 @@ def _write(path, named):
         raise
 
 
-# %% given book/given/estimators.md
+# %% book/given/estimators.md
 def load(path):
     """Read a model that `save` wrote.
 

@@ -1,9 +1,10 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The look of the book's figures, and the few helpers that draw them."""
 
 import numpy as np
 
-# %% given book/given/plot.md
+
+# %% book/given/plot.md
 INK = "#5f6673"
 CYCLE = (
     "#0c8df5",
@@ -15,7 +16,7 @@ CYCLE = (
 )
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 STYLE = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -40,7 +41,7 @@ STYLE = {
 }
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 INKED = (
     "text.color",
     "axes.labelcolor",
@@ -63,7 +64,7 @@ def _pyplot():
     return plt
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def use_style():
     """Switch matplotlib, and a notebook's figure format, to the book's look.
 
@@ -87,7 +88,7 @@ def _svg_in_notebooks():
         set_matplotlib_formats("svg", bbox_inches=None, metadata={"Date": None})
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def label_lines(ax, labels=None, *, gap=4, spread=11):
     """Write each line's label beside its last point, in the line's colour.
 
@@ -111,7 +112,7 @@ def label_lines(ax, labels=None, *, gap=4, spread=11):
         _write(ax, line, text, (gap, dy))
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def _last_point(ax, line):
     xy = np.column_stack(line.get_data()).astype(float)  # (points, 2)
     xy = xy[np.isfinite(xy).all(axis=1)]
@@ -142,7 +143,7 @@ def _write(ax, line, text, offset):
     )
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def decision_regions(ax, predict, X, y=None, *, steps=160, margin=0.08):
     """Colour the plane by the class that `predict` gives each point.
 
@@ -173,7 +174,7 @@ def decision_regions(ax, predict, X, y=None, *, steps=160, margin=0.08):
         _dots(ax, X, np.searchsorted(classes, y), len(classes))
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def _paint(ax, x1, x2, codes, n_classes):
     colors = _pyplot().rcParams["axes.prop_cycle"].by_key()["color"]
     for k in range(n_classes):
@@ -189,7 +190,7 @@ def _dots(ax, X, codes, n_classes):
         ax.plot(*mine.T, marker, color=f"C{k}", markersize=4, alpha=0.9, mew=0)
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def show_digits(images, labels=None, *, columns=10, scale=0.55, ax=None):
     """Show images in rows, dark ink on a clear ground.
 
@@ -225,7 +226,7 @@ def show_digits(images, labels=None, *, columns=10, scale=0.55, ax=None):
     return fig
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def _square(images):
     if images.ndim == 2:
         side = round(images.shape[1] ** 0.5)
@@ -240,7 +241,7 @@ def _show(ax, image, low, high):
     ax.imshow(ink, interpolation="nearest")
 
 
-# %% given book/given/plot.md
+# %% book/given/plot.md
 def band(ax, x, runs, label=None, *, color=None, deviations=1.0):
     """Draw the mean of several runs with a band of its spread.
 

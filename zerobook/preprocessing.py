@@ -1,8 +1,14 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Preparing columns before a model sees them."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, TransformerMixin, check_is_fitted, validate_data
+from zerobook.base import (
+    BaseEstimator,
+    TransformerMixin,
+    check_is_fitted,
+    validate_data,
+)
+
 
 # %% 1.1.2 book/foundations/logistic_regression.md
 class StandardScaler(TransformerMixin, BaseEstimator):

@@ -1,9 +1,10 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Likelihood, information, and how far a measured score can be trusted."""
 
 import math
 from statistics import NormalDist
 import numpy as np
+
 
 # %% 1.0.3 book/foundations/probability.md
 def gaussian_log_likelihood(x, mean, std):

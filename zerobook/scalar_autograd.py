@@ -1,7 +1,8 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Automatic differentiation of single numbers: the bridge to Chapter 2."""
 
 import math
+
 
 # %% 1.2.3 book/foundations/backpropagation.md
 class Value:

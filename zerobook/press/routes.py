@@ -46,6 +46,12 @@ def met_before(book, page, route):
     return [p for p in book.pages if p.given or p in before]
 
 
+def met_with(book, page, route):
+    """The same when the page closes: with its own cells."""
+    before = met_before(book, page, route)
+    return [p for p in book.pages if p in before or p is page]
+
+
 def met_after(book, section, route):
     """Pages whose code a reader holds at the end of `section`."""
     order = in_order(book, route)
@@ -197,7 +203,7 @@ def own_uses(page, cell, modules):
 
 # %% book/press/routes.md
 def built_names(book):
-    """Of each module, each top-level name and the page that builds it."""
+    """Of each module, each top-level name and the (page, cell) behind it."""
     modules = {"zerobook": {}}
     for page, cell in book.cells():
         if not cell.target:
@@ -205,7 +211,7 @@ def built_names(book):
         names = modules.setdefault(module_of(cell.target), {})
         for name, _ in definitions(ast.parse(cell.code).body):
             if "." not in name:
-                names.setdefault(name, page)
+                names.setdefault(name, (page, cell))
     for module in list(modules):
         while "." in module:
             module = module.rpartition(".")[0]
@@ -214,7 +220,7 @@ def built_names(book):
 
 
 def builders(use, modules):
-    """Pages that build what a use names; None if no chapter does."""
+    """Pairs (page, cell) that build what a use names; None if none does."""
     if use.module not in modules:
         return None
     names = modules[use.module]
@@ -223,45 +229,48 @@ def builders(use, modules):
     if use.name:
         return [names[use.name]] if use.name in names else None
     inner = [
-        page
+        builder
         for module, built in modules.items()
         if (module + ".").startswith(use.module + ".")
-        for page in built.values()
+        for builder in built.values()
     ]
     return inner if use.module != "zerobook" else []
 
 
 # %% book/press/routes.md
 def check_routes(book):
-    """Problems of names that are used before the page that builds them."""
+    """Problems of names that are used before the cell that builds them."""
     modules, problems = built_names(book), []
     for page in book.pages:
         for cell, use in uses_of(page, modules):
-            pages = builders(use, modules)
+            found = builders(use, modules)
             what = f"{use.module}.{use.name}".rstrip(".")
-            if pages is None:
-                message = f"no chapter builds {what}"
-                problems.append(Problem(page.path, use.line, message))
-            elif pages and not cell.preview:
-                late = too_late(book, page, cell, use, pages)
-                if late:
-                    message = f"{what} {late}"
-                    problems.append(Problem(page.path, use.line, message))
+            late = None
+            if found is None:
+                late = f"no chapter builds {what}"
+            elif found and not cell.preview:
+                late = too_late(book, page, cell, use, found)
+                late = late and f"{what} {late}"
+            if late:
+                problems.append(Problem(page.path, use.line, late))
     return sorted(set(problems))
 
 
-def too_late(book, page, cell, use, pages):
+def too_late(book, page, cell, use, found):
     """Why a use comes before what it uses, or None if it does not."""
-    if page in pages:
-        own = cell.target and module_of(cell.target) == use.module
-        if own or page.given or not use.name:
-            return None
-        return "is built on this very page: use it without an import"
+    if page.given and any(builder.given for builder, _ in found):
+        return None
+    own = [c.line for builder, c in found if builder is page]
+    inside = cell.target and module_of(cell.target) == use.module
+    if own and (inside or min(own) <= cell.line):
+        return None  # within a module a function may call one below it
     for route in ROUTES:
         met = met_before(book, page, route)
-        if not any(builder in met for builder in pages):
-            first = pages[0]
+        if not any(builder in met for builder, _ in found):
+            first = found[0][0]
             where = first.section or first.path
+            if own:
+                return f"is built further down, in line {min(own)}"
             return f"is built in {where}, later on the {route} route"
     return None
 
@@ -274,7 +283,7 @@ def stations(book):
         for page in in_order(book, route):
             if all(cell.preview for cell in page.cells):
                 continue
-            modules = assemble_all(met_before(book, page, route))
+            modules = assemble_all(met_with(book, page, route))
             texts = {target: m.text for target, m in modules.items()}
             key = page.path, frozenset(needed(page, texts))
             if key not in seen:

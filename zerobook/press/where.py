@@ -55,8 +55,8 @@ def users(book):
     modules, found = built_names(book), {}
     for page in book.pages:
         for _, use in uses_of(page, modules):
-            builder = modules.get(use.module, {}).get(use.name)
-            if builder is not None and builder is not page:
+            builder, _ = modules.get(use.module, {}).get(use.name, (page, 0))
+            if builder is not page:
                 pages = found.setdefault((use.module, use.name), [])
                 if page not in pages:
                     pages.append(page)

@@ -50,7 +50,7 @@ def plan(root, pages=None):
 
 # %% book/press/writing.md
 def is_generated(path):
-    """Whether the press wrote the file."""
+    """Whether the press wrote the file at `path`."""
     with path.open("rb") as file:
         return file.readline().rstrip(b"\r\n") == HEADER.encode()
 
@@ -163,7 +163,7 @@ def is_press(target):
 def print_with(press, root, folder):
     """Let the press in the folder `press` print the book into `folder`."""
     command = [sys.executable, "-m", "zerobook", "tangle"]
-    command += ["--root", str(root), "-o", str(folder)]
+    command += ["--root", str(Path(root).resolve()), "-o", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(press)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     result = subprocess.run(
