@@ -27,8 +27,7 @@ help:  ## list the verbs
 	  | awk '{v = $$1; $$1 = ""; printf "  %-10s%s\n", v, $$0}'
 
 book: setup  ## build the whole book into _build/html
-	@if [ -f zerobook/press/book.py ]; then $(PY) -m zerobook.press.book; \
-	  else .venv/bin/jb build . --path-output .; fi
+	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
 	@$(PY) -m pytest --doctest-modules \
@@ -47,10 +46,10 @@ check: setup  ## everything that CI asks: tangle, lint, test, book, routes, brow
 
 page: setup  ## rebuild one page: make page P=book/foundations/losses.md
 	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
-	@$(PY) -m zerobook.press.book --page "$(P)"
+	@$(PY) -m zerobook book --page "$(P)"
 
 serve: setup  ## build the book and open it on this machine alone
-	@$(PY) -m zerobook.press.book --serve
+	@$(PY) -m zerobook book --serve
 
 tangle: setup  ## write zerobook/ from the chapters
 	@$(PY) -m zerobook tangle

@@ -26,6 +26,19 @@ def routes(options):
     return check(options.root, run=not options.static)
 
 
+def book(options):
+    """Run the pages, render them, and show them if asked to."""
+    from functools import partial
+
+    from zerobook.press.book import build, serve
+
+    say = partial(print, flush=True)
+    code = build(options.root, options.page, say)
+    if options.serve and code == 0:
+        return serve(options.root, options.port)
+    return code
+
+
 def where(options):
     """Say which page of the book builds a thing."""
     from zerobook import where as say
@@ -58,6 +71,13 @@ def parser():
     verb.add_argument("--static", action="store_true")
     verb.add_argument("--root", default=".", metavar="DIR")
     verb.set_defaults(run=routes)
+
+    verb = verbs.add_parser("book", help=book.__doc__)
+    verb.add_argument("--page", metavar="PAGE.md", help="this page alone")
+    verb.add_argument("--serve", action="store_true", help="then show it")
+    verb.add_argument("--port", type=int, default=8000)
+    verb.add_argument("--root", default=".", metavar="DIR")
+    verb.set_defaults(run=book)
 
     verb = verbs.add_parser("where", help=where.__doc__)
     verb.add_argument("name", metavar="NAME|FILE:LINE")

@@ -1,7 +1,6 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Make the book: check the package, run the pages, weave the site."""
 
-import argparse
 import functools
 import http.server
 import os
@@ -11,7 +10,8 @@ import time
 from pathlib import Path
 from zerobook.press.execute import execute
 
-# %% given book/press/building.md
+
+# %% book/press/building.md
 def read(root):
     """The book of the repository at `root`."""
     try:
@@ -21,7 +21,7 @@ def read(root):
     return read_book(Path(root))
 
 
-# %% given book/press/building.md
+# %% book/press/building.md
 def sphinx(root, whole):
     """Run Jupyter Book; return its exit code and what it complained of."""
     start = "from jupyter_book.cli.main import main; main()"
@@ -37,7 +37,7 @@ def sphinx(root, whole):
     return run.returncode, run.stderr
 
 
-# %% given book/press/building.md
+# %% book/press/building.md
 def build(root, page=None, say=print):
     """Run and render the book, or what `page` needs; return an exit code."""
     start = time.perf_counter()
@@ -68,7 +68,7 @@ def build(root, page=None, say=print):
     return 0
 
 
-# %% given book/press/building.md
+# %% book/press/building.md
 def serve(root, port=8000):
     """Show the finished site on this machine alone, until Ctrl-C."""
     folder = str(Path(root, "_build", "html"))
@@ -82,24 +82,3 @@ def serve(root, port=8000):
         except KeyboardInterrupt:
             print()
     return 0
-
-
-# %% given book/press/building.md
-def main(arguments=None):
-    """The command line of the book's maker."""
-    parser = argparse.ArgumentParser("python -m zerobook.press.book")
-    parser.add_argument("--page", metavar="book/…/….md", help="this page alone")
-    parser.add_argument("--serve", action="store_true", help="then show it")
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--root", default=".", help="where _toc.yml lies")
-    chosen = parser.parse_args(arguments)
-    say = functools.partial(print, flush=True)
-    code = build(chosen.root, chosen.page, say)
-    if chosen.serve and code == 0:
-        return serve(chosen.root, chosen.port)
-    return code
-
-
-# %% given book/press/building.md
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Run the pages of the book, two at a time, and keep what they print."""
 
 import ast
@@ -13,7 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-# %% given book/press/executing.md
+
+# %% book/press/executing.md
 def imported(tree):
     """Dotted names that a parsed module may import, anywhere inside it."""
     names = set()
@@ -26,7 +27,7 @@ def imported(tree):
     return names
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 @functools.cache
 def imports_of(path):
     """Names that the module in a file imports."""
@@ -44,7 +45,7 @@ def files_of(name, root):
             yield path / "__init__.py"
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def closure(names, root):
     """Files of the package that `names` lead to, and the outside packages."""
     waiting, files, outside = list(names), set(), set()
@@ -59,7 +60,7 @@ def closure(names, root):
     return files, outside
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 @functools.cache
 def code_of(path):
     """What a module does, as text: its tree without comments, docstrings."""
@@ -74,7 +75,7 @@ def code_of(path):
     return ast.dump(tree)
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def versions(packages):
     """Name and version of each installed distribution behind `packages`."""
     known = importlib.metadata.packages_distributions()
@@ -82,7 +83,7 @@ def versions(packages):
     return {name: importlib.metadata.version(name) for name in names}
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def cell_tree(page):
     """All cells of a page as one tree; a cell that is no Python is left out."""
     body = []
@@ -94,7 +95,7 @@ def cell_tree(page):
     return ast.Module(body, [])
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def files_named(tree, page, root):
     """Files of the repository that a cell names in a string."""
     found = set()
@@ -109,7 +110,7 @@ def files_named(tree, page, root):
     return found
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def reads(page, root):
     """Files that the page's front matter declares under `reads:`."""
     head = Path(root, page.path).read_text("utf8").split("\n---", 1)[0]
@@ -118,7 +119,7 @@ def reads(page, root):
     return {p for g in globs for p in Path(root).glob(g) if p.is_file()}
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
     tree = cell_tree(page)
@@ -132,7 +133,7 @@ def digest(page, root):
     return key.hexdigest()[:12]
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def signed(text, mark):
     """The page's text with `mark` in its kernel's name; no line moves."""
     head, rule, rest = text.partition("\n---\n")
@@ -140,7 +141,7 @@ def signed(text, mark):
     return head + rule + rest
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def notebook_of(page, root):
     """The page as MyST-NB reads it, signed with its digest."""
     from myst_nb.core.read import read_myst_markdown_notebook
@@ -152,7 +153,7 @@ def notebook_of(page, root):
     return read_myst_markdown_notebook(text, config, path=path)
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def open_cache(root):
     """The jupyter-cache of the book, made on first use."""
     from jupyter_cache import get_cache
@@ -168,7 +169,7 @@ def kept(cache, notebook):
         return None
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def run(page, notebook, root, timeout=300):
     """Run a notebook in a kernel of its own; return the seconds it took."""
     from nbclient import NotebookClient
@@ -187,7 +188,7 @@ def run(page, notebook, root, timeout=300):
     return time.perf_counter() - start
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def complaint(page, notebook):
     """`page:line: error` and the guilty line, for the cell that raised."""
     cells = [c for c in notebook.cells if c.cell_type == "code"]
@@ -203,7 +204,7 @@ def complaint(page, notebook):
             return f"{where}: {output.ename}: {output.evalue}\n    {guilty}"
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def keep(cache, page, notebook, seconds):
     """Put a notebook that has run into the cache."""
     from jupyter_cache.base import CacheBundleIn
@@ -214,7 +215,7 @@ def keep(cache, page, notebook, seconds):
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
-# %% given book/press/executing.md
+# %% book/press/executing.md
 def execute(pages, root, say=print, workers=2):
     """Run the pages that the cache does not hold; return what went wrong.
 

@@ -1,11 +1,12 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """A stand-in until zerobook.press.reading lands."""
 
 import re
 from collections import namedtuple
 from pathlib import Path
 
-# %% given book/press/weaving.md
+
+# %% book/press/weaving.md
 Cell = namedtuple("Cell", "page line code code_line target tags preview")
 Page = namedtuple("Page", "path docname title section part given cells")
 Book = namedtuple("Book", "pages")

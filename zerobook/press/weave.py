@@ -1,16 +1,15 @@
-# Generated from book/ by `zerobook tangle`. Edit the chapter, not this file.
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Sphinx extension: what a page of this book has beyond its own text."""
 
 from pathlib import Path
 from sphinx.util import logging
 from zerobook.press.book import read
-from zerobook.press.execute import digest, kept, notebook_of, open_cache, signed
+from zerobook.press.execute import (
+    digest, kept, notebook_of, open_cache, signed
+)
 
-# %% given book/press/weaving.md
-log = logging.getLogger(__name__)
 
-
-# %% given book/press/weaving.md
+# %% book/press/weaving.md
 def open_book(app):
     """Read the book once; every later hook finds it on the application."""
     app.zerobook = read(app.srcdir)
@@ -18,7 +17,7 @@ def open_book(app):
     app.zerobook_cache = open_cache(app.srcdir)
 
 
-# %% given book/press/weaving.md
+# %% book/press/weaving.md
 def sign(app, docname, source):
     """Give the text its digest; Sphinx itself never runs a cell."""
     page = app.zerobook_pages.get(docname)
@@ -27,6 +26,7 @@ def sign(app, docname, source):
     mark = digest(page, app.srcdir)
     record = kept(app.zerobook_cache, notebook_of(page, app.srcdir))
     if record is None:
+        log = logging.getLogger(__name__)
         log.warning("not run yet: `make book` runs it", location=docname)
     source[0] = signed(source[0], mark)
     app.env.zerobook_marks[docname] = mark if record else ""
@@ -34,7 +34,7 @@ def sign(app, docname, source):
     app.env.mystnb_config = app.env.mystnb_config.copy(execution_mode=mode)
 
 
-# %% given book/press/weaving.md
+# %% book/press/weaving.md
 def outdated(app, env, added, changed, removed):
     """Pages whose text is the same but whose modules have changed."""
     if not hasattr(env, "zerobook_marks"):
@@ -47,7 +47,7 @@ def outdated(app, env, added, changed, removed):
     ]
 
 
-# %% given book/press/weaving.md
+# %% book/press/weaving.md
 def setup(app):
     app.connect("builder-inited", open_book, priority=900)
     app.connect("env-get-outdated", outdated)
