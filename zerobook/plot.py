@@ -7,12 +7,12 @@ import numpy as np
 # %% book/given/plot.md
 INK = "#5f6673"
 CYCLE = (
-    "#0c8df5",
-    "#cd4403",
-    "#098154",
-    "#b4329f",
-    "#9c9145",
-    "#7654f7",
+    "#0c8df5",  # C0 blue
+    "#cd4403",  # C1 rust
+    "#098154",  # C2 green
+    "#b4329f",  # C3 plum
+    "#9c9145",  # C4 olive
+    "#7654f7",  # C5 violet
 )
 
 
@@ -21,11 +21,9 @@ STYLE = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
-    "savefig.bbox": "standard",
     "figure.figsize": (5.0, 3.0),
     "figure.dpi": 96,
     "font.size": 10,
-    "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "legend.frameon": False,
@@ -35,13 +33,11 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
+    "axes.labelsize": 10,
     "image.cmap": "gray_r",
     "svg.fonttype": "path",
     "svg.hashsalt": "zerobook",
 }
-
-
-# %% book/given/plot.md
 INKED = (
     "text.color",
     "axes.labelcolor",
@@ -51,9 +47,11 @@ INKED = (
     "ytick.color",
     "patch.edgecolor",
     "hatch.color",
+    "legend.labelcolor",
 )
 
 
+# %% book/given/plot.md
 def _pyplot():
     try:
         import matplotlib.pyplot as plt
@@ -64,12 +62,11 @@ def _pyplot():
     return plt
 
 
-# %% book/given/plot.md
 def use_style():
-    """Switch matplotlib, and a notebook's figure format, to the book's look.
+    """Give matplotlib, and a notebook's figures, the look of the book.
 
-    Needs the extra ``plot``. Changes matplotlib's settings for this process,
-    which is why it must be called; nothing is changed by importing.
+    Needs the extra ``plot``. Described in "Plot style". Settings hold for the
+    process; ``matplotlib.rcdefaults()`` takes them back.
     """
     plt = _pyplot()
     plt.rcParams.update(STYLE)
@@ -78,6 +75,7 @@ def use_style():
     _svg_in_notebooks()
 
 
+# %% book/given/plot.md
 def _svg_in_notebooks():
     try:
         from IPython import get_ipython
@@ -85,7 +83,8 @@ def _svg_in_notebooks():
     except ImportError:
         return
     if get_ipython() is not None:
-        set_matplotlib_formats("svg", bbox_inches=None, metadata={"Date": None})
+        options = {"bbox_inches": None, "metadata": {"Date": None}}
+        set_matplotlib_formats("svg", **options)
 
 
 # %% book/given/plot.md
@@ -95,52 +94,87 @@ def label_lines(ax, labels=None, *, gap=4, spread=11):
     Parameters
     ----------
     ax : matplotlib Axes
+        Call this last: the labels stand where the line ends now.
     labels : sequence of str, optional
-        One for each line; by default what ``ax.plot(label=…)`` was given.
+        One for each line; by default what ``ax.plot(label=...)`` was given.
     gap, spread : float
-        Points to the right of the line's end, and least points from one
-        label to the next: labels that would overlap are pushed apart.
+        Points from the end of the line to its label, and the least points
+        from one label to the next.
     """
     lines = [line for line in ax.get_lines() if len(line.get_xdata())]
     if labels is None:
-        lines = [l for l in lines if not l.get_label().startswith("_")]
+        named = [not line.get_label().startswith("_") for line in lines]
+        lines = [line for line, keep in zip(lines, named) if keep]
         labels = [line.get_label() for line in lines]
-    ends = np.array([_last_point(ax, line) for line in lines])  # (n, 2) pixels
-    scale = 72 / ax.figure.dpi
-    shift = _apart(ends[:, 1] * scale, spread) - ends[:, 1] * scale
-    for line, text, dy in zip(lines, labels, shift):
-        _write(ax, line, text, (gap, dy))
+    ax.figure.draw_without_rendering()  # settles the layout
+    ends = [_last_point(line) for line in lines]
+    points = 72 / ax.figure.dpi
+    heights = np.array([ax.transData.transform(e)[1] for e in ends]) * points
+    for line, end, text, dy in zip(
+        lines, ends, labels, _apart(heights, spread) - heights
+    ):
+        _write(ax, text, end, (gap, dy), line.get_color())
 
 
 # %% book/given/plot.md
-def _last_point(ax, line):
+def _last_point(line):
     xy = np.column_stack(line.get_data()).astype(float)  # (points, 2)
-    xy = xy[np.isfinite(xy).all(axis=1)]
-    return ax.transData.transform(xy[-1])
+    return xy[np.isfinite(xy).all(axis=1)][-1]
 
 
 def _apart(heights, least):
-    order = np.argsort(heights)
+    """Nearest heights, in least squares, of which no two are too close."""
+    order = np.argsort(heights, kind="stable")
     low = np.arange(len(heights)) * least
-    placed = np.maximum.accumulate(heights[order] - low) + low
-    placed -= (placed - heights[order]).mean()
-    out = np.empty_like(placed)
-    out[order] = placed
-    return out
+    pools = []
+    for height in heights[order] - low:
+        pools.append([height])
+        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    placed = np.empty(len(heights))
+    placed[order] = low + [np.mean(pool) for pool in pools for _ in pool]
+    return placed
 
 
-def _write(ax, line, text, offset):
-    xy = np.column_stack(line.get_data()).astype(float)
-    xy = xy[np.isfinite(xy).all(axis=1)]
+def _write(ax, text, end, offset, color):
     ax.annotate(
         text,
-        xy[-1],
+        end,
         xytext=offset,
         textcoords="offset points",
-        color=line.get_color(),
+        color=color,
         va="center",
         annotation_clip=False,
     )
+
+
+# %% book/given/plot.md
+def band(ax, x, runs, label=None, *, color=None, deviations=1.0):
+    """Draw the mean of several runs, with their spread as a band.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x : array-like of shape (T,)
+    runs : array-like of shape (seeds, T)
+        At least two seeds.
+    label : str, optional
+        For `label_lines` or a legend.
+    color : optional
+        The next of the cycle by default.
+    deviations : float
+        Half the width of the band, in standard deviations over the seeds.
+
+    Returns
+    -------
+    matplotlib Line2D
+    """
+    runs = np.asarray(runs, dtype=float)
+    mean, spread = runs.mean(axis=0), deviations * runs.std(axis=0, ddof=1)
+    (line,) = ax.plot(x, mean, label=label, color=color)
+    look = {"color": line.get_color(), "alpha": 0.2, "lw": 0}
+    ax.fill_between(x, mean - spread, mean + spread, **look)
+    return line
 
 
 # %% book/given/plot.md
@@ -155,7 +189,7 @@ def decision_regions(ax, predict, X, y=None, *, steps=160, margin=0.08):
     X : ndarray of shape (N, 2)
         Sets the frame; drawn as dots when `y` is given.
     y : ndarray of shape (N,), optional
-        Labels: each class gets its colour of the cycle.
+        Labels: the classes, sorted, get the colours C0, C1, ... and a marker.
     steps : int
         Grid points along each axis.
     margin : float
@@ -163,42 +197,41 @@ def decision_regions(ax, predict, X, y=None, *, steps=160, margin=0.08):
     """
     low, high = X.min(axis=0), X.max(axis=0)
     room = margin * (high - low)
-    low, high = low - room, high + room
-    x1, x2 = (np.linspace(low[k], high[k], steps) for k in (0, 1))
+    x1, x2 = np.linspace(low - room, high + room, steps).T
     grid = np.stack(np.meshgrid(x1, x2), axis=-1)  # (steps, steps, 2)
     labels = np.asarray(predict(grid.reshape(-1, 2)))
-    classes = np.unique(labels if y is None else np.append(labels, y))
+    known = labels if y is None else np.append(labels, y)
+    classes = np.unique(known)
     codes = np.searchsorted(classes, labels).reshape(steps, steps)
-    _paint(ax, x1, x2, codes, len(classes))
+    for k in range(len(classes)):
+        _paint(ax, x1, x2, codes == k, f"C{k}")
     if y is not None:
         _dots(ax, X, np.searchsorted(classes, y), len(classes))
 
 
 # %% book/given/plot.md
-def _paint(ax, x1, x2, codes, n_classes):
-    colors = _pyplot().rcParams["axes.prop_cycle"].by_key()["color"]
-    for k in range(n_classes):
-        inside = np.where(codes == k, 1.0, 0.0)
-        if inside.any():
-            color = [colors[k % len(colors)]]
-            ax.contourf(x1, x2, inside, [0.5, 1.5], colors=color, alpha=0.18)
+def _paint(ax, x1, x2, inside, color):
+    if inside.any():
+        look = {"colors": [color], "alpha": 0.18}
+        ax.contourf(x1, x2, inside.astype(float), [0.5, 1.5], **look)
 
 
 def _dots(ax, X, codes, n_classes):
-    for k, marker in zip(range(n_classes), "osD^vP*X<>" * n_classes):
-        mine = X[codes == k]
-        ax.plot(*mine.T, marker, color=f"C{k}", markersize=4, alpha=0.9, mew=0)
+    look = {"linestyle": "none", "markersize": 4, "mew": 0, "alpha": 0.9}
+    for k in range(n_classes):
+        marker = "osD^vP*X<>"[k % 10]
+        ax.plot(*X[codes == k].T, marker=marker, color=f"C{k}", **look)
 
 
 # %% book/given/plot.md
-def show_digits(images, labels=None, *, columns=10, scale=0.55, ax=None):
-    """Show images in rows, dark ink on a clear ground.
+def show_digits(images, labels=None, *, columns=10, scale=0.55):
+    """Show small images in rows, larger numbers darker.
 
     Parameters
     ----------
-    images : ndarray of shape (N, H, W) or (N, H * H)
-        Larger is darker; one scale of grey for all.
-    labels : sequence of str or int, optional
+    images : array-like of shape (N, H, W) or (N, H * H)
+        One scale of grey for all.
+    labels : sequence, optional
         One under each image.
     columns : int
         Images in a row.
@@ -210,19 +243,14 @@ def show_digits(images, labels=None, *, columns=10, scale=0.55, ax=None):
     matplotlib Figure
     """
     images = _square(np.asarray(images, dtype=float))
-    rows = -(-len(images) // columns)
     columns = min(columns, len(images))
-    size = (columns * scale, rows * scale * (1.35 if labels is not None else 1))
+    rows = -(-len(images) // columns)
+    tall = scale if labels is None else 1.4 * scale
     fig, axes = _pyplot().subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained"
+        rows, columns, figsize=(columns * scale, rows * tall), squeeze=False
     )
-    low, high = images.min(), images.max()
-    for k, ax in enumerate(axes.flat):
-        ax.axis("off")
-        if k < len(images):
-            _show(ax, images[k], low, high)
-            if labels is not None:
-                ax.text(0.5, -0.05, str(labels[k]), transform=ax.transAxes, ha="center", va="top", fontsize=9)
+    _tile(axes.flat, images, labels)
+    fig.subplots_adjust(0, 0, 1, 1, wspace=0.08, hspace=0.08 * tall / scale)
     return fig
 
 
@@ -234,29 +262,15 @@ def _square(images):
     return images
 
 
-def _show(ax, image, low, high):
-    ink = np.zeros((*image.shape, 4))
-    ink[..., :3] = [int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    ink[..., 3] = (image - low) / ((high - low) or 1.0)
-    ax.imshow(ink, interpolation="nearest")
-
-
-# %% book/given/plot.md
-def band(ax, x, runs, label=None, *, color=None, deviations=1.0):
-    """Draw the mean of several runs with a band of its spread.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    x : ndarray of shape (T,)
-    runs : ndarray of shape (seeds, T)
-    label : str, optional
-        For ``label_lines``.
-    deviations : float
-        Half the width of the band, in standard deviations over the seeds.
-    """
-    runs = np.asarray(runs, dtype=float)
-    mean, spread = runs.mean(axis=0), deviations * runs.std(axis=0, ddof=1)
-    (line,) = ax.plot(x, mean, label=label, color=color)
-    ax.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.2, lw=0)
-    return line
+def _tile(axes, images, labels):
+    low, high = images.min(), images.max()
+    room = (high - low or 1.0) / 12
+    look = {"cmap": "gray_r", "vmin": low - room, "vmax": high + room}
+    for k, ax in enumerate(axes):
+        ax.axis("off")
+        if k < len(images):
+            ax.imshow(images[k], interpolation="nearest", **look)
+            if labels is not None:
+                where = {"ha": "center", "va": "top", "fontsize": 9}
+                at = (0.5, -0.06)
+                ax.text(*at, str(labels[k]), transform=ax.transAxes, **where)
