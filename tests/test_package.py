@@ -1,0 +1,568 @@
+"""The package as a whole: what it imports, what it ships, what it promises."""
+
+import ast
+import csv
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "zerobook"
+
+
+def name_of(path):
+    """The dotted name of a module's file."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = [name for name in FILES if not name.endswith("__main__")]
+PLAIN = [name for name in MODULES if not name.startswith("zerobook.press")]
+TREES = {
+    name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()
+}
+
+
+def fresh(code, *, isolated=False, **options):
+    """Run code in a Python of its own; its output, and no complaint."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **options},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+# ---- what importing does
+
+
+def test_importing_zerobook_brings_no_big_library():
+    loaded = fresh(
+        "import sys, zerobook; print(*{m.split('.')[0] for m in sys.modules})"
+    ).split()
+    big = {"sklearn", "matplotlib", "scipy", "torch", "pandas", "sphinx"}
+    assert not big & set(loaded)
+
+
+def test_importing_every_module_brings_no_library_but_numpy():
+    loaded = fresh(f"""
+import importlib, sys
+for name in {PLAIN}:
+    importlib.import_module(name)
+print(*{{m.split(".")[0] for m in sys.modules}})
+""").split()
+    foreign = {
+        name for name in set(loaded) - set(sys.stdlib_module_names)
+        if not name.startswith("_") and name not in ("numpy", "zerobook")
+    }
+    # site-packages may hold start-up hooks, which every Python here runs
+    hooks = set(fresh(
+        "import sys, numpy; print(*{m.split('.')[0] for m in sys.modules})"
+    ).split())
+    assert not foreign - hooks
+
+
+# Everything foreign is imported before the watch begins, so that what it sees
+# is the doing of our modules. Reading source is how importing works.
+WATCH = """
+import ast, importlib, locale, os, random, signal, sys, warnings
+import numpy as np
+for name in {foreign}:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+try:
+    import matplotlib
+except ImportError:
+    matplotlib = None
+
+def state():
+    return repr((
+        np.random.get_state()[1].tolist(), random.getstate(), np.geterr(),
+        np.get_printoptions(), dict(os.environ), os.getcwd(), sys.path,
+        warnings.filters, locale.setlocale(locale.LC_ALL),
+        signal.getsignal(signal.SIGINT), sys.getrecursionlimit(),
+        dict(matplotlib.rcParams) if matplotlib else None,
+        matplotlib and matplotlib.get_backend(),
+    ))
+
+def watch(event, arguments):
+    if event == "open" and on:
+        path, mode = str(arguments[0]), arguments[1]
+        if mode not in (None, "r", "rb") or not path.endswith((".py", ".pyc")):
+            seen.append(f"opens {{path}} ({{mode}})")
+    elif on and event.split(".")[0] in ("socket", "subprocess", "shutil"):
+        seen.append(event)
+    elif on and event in ("os.system", "os.remove", "os.rename", "os.mkdir"):
+        seen.append(event)
+
+before, seen, on = state(), [], True
+sys.addaudithook(watch)
+importlib.import_module({module!r})
+on = False
+assert not seen, seen
+assert state() == before, "importing changed the process"
+"""
+
+
+def top_imports(tree):
+    """Imports that happen when the module is imported."""
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+
+
+def names_in(node):
+    """Modules that one import statement may load."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or "."]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_importing_a_module_says_nothing_and_changes_nothing(module):
+    foreign = sorted({
+        name for tree in TREES.values() for node in top_imports(tree)
+        for name in names_in(node) if name.split(".")[0] != "zerobook"
+    })
+    assert fresh(WATCH.format(foreign=foreign, module=module)) == ""
+
+
+# ---- who imports whom
+
+FLOORS = [
+    """activations losses optim gradcheck linear_model neighbors cluster svm
+    neural_network decomposition preprocessing model_selection metrics base
+    persistence datasets bandit probability linear_algebra scalar_autograd
+    tokenizers sampling music safetensors plot""",
+    "autograd functional",
+    "nn",
+    "training",
+    "models",
+    "cli __main__",
+]
+FLOOR = {name: k for k, row in enumerate(FLOORS) for name in row.split()}
+
+
+def part(module):
+    """zerobook.nn.conv belongs to nn."""
+    return (module.split(".") + [""])[1]
+
+
+def package_imports(module):
+    """Modules of the package that a module imports, wherever in its text."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [n if n in FILES else node.module for n in names]
+        else:
+            continue
+        found |= {n for n in names if n.split(".")[0] == "zerobook"}
+    return found - {"zerobook", module}
+
+
+def test_every_module_stands_on_a_floor():
+    known = {*FLOOR, "press", "interop", ""}
+    new = {part(module) for module in FILES} - known
+    assert not new, f"name a floor for {new} in FLOORS"
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m != "zerobook"])
+def test_a_module_imports_from_its_own_floor_or_below(module):
+    for other in package_imports(module):
+        if part(module) == "cli" or part(module) == "__main__":
+            continue
+        if part(module) == "press" or part(other) == "press":
+            assert part(module) == part(other) == "press"
+        elif part(module) == "interop":
+            assert part(other) != "cli"
+        else:
+            assert part(other) != "interop"
+            assert FLOOR[part(other)] <= FLOOR[part(module)], other
+            if part(module) == "models" == part(other):
+                pytest.fail("a model imports layers, never a model")
+
+
+def test_the_import_graph_has_no_cycle():
+    graph = {
+        module: {
+            name for node in top_imports(TREES[module])
+            for name in package_imports(module)
+            if name in FILES
+        }
+        for module in FILES
+    }
+    done = set()
+
+    def visit(module, path):
+        assert module not in path, " -> ".join([*path, module])
+        if module not in done:
+            for other in sorted(graph[module]):
+                visit(other, [*path, module])
+            done.add(module)
+
+    for module in graph:
+        visit(module, [])
+
+
+def test_zerobook_itself_imports_nothing_eagerly():
+    tree = TREES.get("zerobook", ast.parse(""))
+    eager = {n for node in top_imports(tree) for n in names_in(node)}
+    assert {n.split(".")[0] for n in eager} <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_numpy_is_the_only_library_that_is_imported_eagerly(module):
+    allowed = {*sys.stdlib_module_names, "zerobook"}
+    # the press needs the standard library, plus Sphinx where it extends it
+    allowed |= (
+        {"sphinx", "docutils"} if part(module) == "press" else {"numpy"}
+    )
+    eager = {n.split(".")[0] for node in top_imports(TREES[module])
+             for n in names_in(node)}
+    assert eager <= allowed, eager - allowed
+
+
+# ---- extras
+
+EXTRA_OF = {"sklearn": "data", "matplotlib": "plot", "matplotlib_inline":
+            "plot", "IPython": "notebook", "music21": "music"}
+LACKING = """
+import sys
+sys.modules[{library!r}] = None
+import zerobook.datasets, zerobook.plot
+try:
+    zerobook.{call}
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("library, call", [
+    ("sklearn", "datasets.load_digits()"),
+    ("sklearn", "datasets.load_iris()"),
+    ("sklearn", "datasets.load_diabetes()"),
+    ("sklearn", "datasets.load_breast_cancer()"),
+    ("sklearn", "datasets.load_wine()"),
+    ("matplotlib", "plot.use_style()"),
+])
+def test_a_missing_library_is_told_by_the_name_of_its_extra(library, call):
+    said = fresh(LACKING.format(library=library, call=call))
+    assert f"zerobook[{EXTRA_OF[library]}]" in said
+
+
+def test_the_extras_are_those_of_the_design():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert set(project["project"]["optional-dependencies"]) == {
+        "plot", "data", "music", "interop", "notebook", "book", "test",
+    }
+    assert [d.split(">")[0] for d in project["project"]["dependencies"]] == [
+        "numpy"
+    ]
+
+
+# ---- docstrings
+
+
+def public(module):
+    """Functions, classes and methods that a module offers and defines."""
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(
+            thing, "__module__", None
+        ) != module.__name__:
+            continue
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            yield name, thing
+        if inspect.isclass(thing):
+            for inner, method in vars(thing).items():
+                if inspect.isfunction(method) and not inner.startswith("_"):
+                    yield f"{name}.{inner}", method
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_everything_public_has_a_docstring(module):
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:  # Sphinx extensions without Sphinx
+        pytest.skip(f"could not import {error.name}")
+    bare = [name for name, thing in public(loaded) if not thing.__doc__]
+    assert not bare
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_is(module):
+    assert ast.get_docstring(TREES[module])
+
+
+# ---- the pages
+
+
+def pages():
+    """Every page that the table of contents names."""
+    toc = (ROOT / "_toc.yml").read_text("utf-8")
+    return [
+        ROOT / f"{name}.md"
+        for name in re.findall(r"(?:root|file): *(\S+)", toc)
+    ]
+
+
+FENCE = re.compile(r"^(`{3,})(.*)\n(.*?)^\1`*[ ]*$", re.M | re.S)
+PAGES = pytest.mark.parametrize(
+    "page", pages(), ids=lambda page: str(page.relative_to(ROOT))
+)
+
+
+def cells(page):
+    """Line and code of each code cell."""
+    text = page.read_text("utf-8")
+    for found in FENCE.finditer(text):
+        if found[2].startswith("{code-cell}"):
+            code = re.sub(r"\A---\n.*?^---\n", "", found[3],
+                          flags=re.M | re.S)
+            code = re.sub(r"\A(:\S+:.*\n)*", "", code).strip("\n")
+            yield text.count("\n", 0, found.start()) + 1, code
+
+
+def bold(page):
+    """Terms set in bold: where a term is defined, and nowhere else."""
+    text = page.read_text("utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)
+    text = FENCE.sub(
+        lambda m: "" if "code" in m[2] or not m[2].startswith("{") else m[3],
+        text,
+    )
+    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|`[^`\n]*`", "", text, flags=re.S)
+    return [
+        " ".join(term.split()).lower()
+        for term in re.findall(r"\*\*([^*\n]+?)\*\*", text)
+    ]
+
+
+def glossary():
+    with open(ROOT / "book" / "glossary.csv", encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def test_a_term_is_bold_once_and_then_stands_in_the_glossary():
+    where = {}
+    for page in pages():
+        for term in bold(page):
+            where.setdefault(term, []).append(page.name)
+    twice = {term: p for term, p in where.items() if len(p) > 1}
+    known = {row["term"].lower() for row in glossary()}
+    assert not twice, twice
+    assert not set(where) - known, "bold and not in the glossary"
+    assert not known - set(where), "in the glossary and nowhere bold"
+
+
+def test_every_row_of_the_glossary_is_whole():
+    rows = glossary()
+    assert list(rows[0]) == ["term", "ja", "reading", "sentence", "avoid"]
+    terms = [row["term"].lower() for row in rows]
+    assert len(set(terms)) == len(terms), "a term has two rows"
+    for row in rows:
+        assert None not in row and None not in row.values(), row
+        assert row["term"] and row["ja"], row
+        assert row["term"] == row["term"].strip()
+        # hiragana, katakana, and what stands between words or in formulas
+        assert re.fullmatch(r"[\u3040-\u30ffA-Za-z0-9・ー\-\s]+",
+                            row["reading"]), row
+        assert re.search(r"[.)]$", row["sentence"]), row
+
+
+def test_every_page_is_in_the_table_of_contents():
+    there = set((ROOT / "book").rglob("*.md"))
+    assert there == set(pages())
+
+
+@PAGES
+def test_a_page_has_one_title_and_a_description(page):
+    text = FENCE.sub("", page.read_text("utf-8"))
+    assert len(re.findall(r"^# \S", text, re.M)) == 1
+    assert re.search(r"^ +description: *\S", text, re.M)
+
+
+@PAGES
+def test_a_line_of_code_has_at_most_79_characters(page):
+    long = [
+        f"{page.name}:{line}: {row}"
+        for line, code in cells(page) for row in code.splitlines()
+        if len(row) > 79
+    ]
+    assert not long, "\n".join(long)
+
+
+@PAGES
+def test_cells_are_small(page):
+    # Advice, not law: the build warns and goes on.
+    for line, code in cells(page):
+        rows = len(code.splitlines())
+        if rows > (45 if re.search("^class ", code, re.M) else 25):
+            warnings.warn(f"{page.name}:{line}: a cell of {rows} lines")
+
+
+# ---- the repository
+
+
+def tracked():
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode().split("\0")
+    for name in filter(None, names):
+        path = ROOT / name
+        try:
+            yield name, path.read_text("utf-8")
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+
+
+def test_no_file_speaks_of_one_machine():
+    # spelled so that this file does not find itself
+    local = re.compile(
+        r"(?<![\w.])/(?:ro{2}t|opt|hom{1}e|Us{1}ers|work)/\w"
+        r"|fil{1}e:///|pythonhos{1}ted|pyp{1}i\.(?:org|python)|artifact{1}ory"
+    )
+    found = [
+        f"{name}: {hit[0]}" for name, text in tracked()
+        for hit in local.finditer(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_the_index_of_cpu_builds_is_named_once():
+    places = [
+        name for name, text in tracked() if "download.pyt" "orch.org" in text
+    ]
+    assert places == ["Makefile"]
+
+
+def test_versions_agree():
+    version = tomllib.loads(
+        (ROOT / "pyproject.toml").read_text("utf-8")
+    )["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"version: {version}" in (ROOT / "CITATION.cff").read_text("utf-8")
+    loaded = importlib.import_module("zerobook")
+    assert getattr(loaded, "__version__", version) == version
+
+
+@pytest.mark.parametrize("name", [
+    "README.md", "LICENSE", "LICENSE-CODE", "CHANGELOG.md", "CONTRIBUTING.md",
+    "CITATION.cff", ".github/workflows/tests.yml",
+    ".github/workflows/publish.yml", ".github/ISSUE_TEMPLATE/erratum.yml",
+    ".github/ISSUE_TEMPLATE/unclear_step.yml",
+    ".github/ISSUE_TEMPLATE/idea.yml", ".github/pull_request_template.md",
+])
+def test_the_repository_has_its_habits(name):
+    assert (ROOT / name).stat().st_size > 50
+
+
+def test_contributing_fits_one_screen():
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 45
+
+
+# ---- what ships
+
+
+def test_the_wheel_holds_package_chapters_and_types_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as shipped:
+        names = {n for n in shipped.namelist() if ".dist-info/" not in n}
+        wanted = {str(p.relative_to(ROOT)) for p in FILES.values()}
+        wanted |= {"zerobook/py.typed", "zerobook/_book/_toc.yml"}
+        wanted |= {
+            f"zerobook/_book/{page.relative_to(ROOT)}" for page in pages()
+        }
+        assert names == wanted
+        for name in names:
+            source = name.removeprefix("zerobook/_book/")
+            assert shipped.read(name) == (ROOT / source).read_bytes()
+
+
+def test_the_wheel_needs_numpy_alone(wheel):
+    with zipfile.ZipFile(wheel) as shipped:
+        (name,) = [
+            n for n in shipped.namelist() if n.endswith("dist-info/METADATA")
+        ]
+        text = shipped.read(name).decode()
+    needs = re.findall(r"^Requires-Dist: (.+)$", text, re.M)
+    assert [n for n in needs if "extra ==" not in n] == ["numpy>=1.26"]
+    assert "License-File: LICENSE\n" in text
+    assert "License-File: LICENSE-CODE\n" in text
+
+
+def test_the_source_archive_can_build_the_book(dist):
+    (path,) = dist.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {n.split("/", 1)[-1] for n in archive.getnames()}
+    for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
+                   "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   *(str(page.relative_to(ROOT)) for page in pages())):
+        assert wanted in names
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """The wheel in an environment where NumPy is all there is."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as shipped:
+        shipped.extractall(folder)
+
+    def run(code):
+        import numpy
+
+        # NumPy alone: its folders beside ours, no other site-packages
+        site = Path(numpy.__file__).parent.parent
+        for name in ("numpy", "numpy.libs"):
+            if (site / name).exists() and not (folder / name).exists():
+                (folder / name).symlink_to(site / name)
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", code], cwd=folder,
+            capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+def test_the_installed_wheel_works_with_numpy_alone(installed):
+    said = installed(f"""
+import importlib, json
+for name in {PLAIN}:
+    importlib.import_module(name)
+import numpy as np
+from zerobook.linear_model import LogisticRegression
+X = np.arange(8.0)[:, None]
+y = X[:, 0] > 3
+print(json.dumps(float(LogisticRegression().fit(X, y).score(X, y))))
+""")
+    assert json.loads(said) == 1.0
+
+
+@pytest.mark.parametrize("name", ["LogisticRegression", "losses.squared_error"])
+def test_the_installed_wheel_knows_where_things_were_built(installed, name):
+    said = installed(f"""
+import sys
+sys.argv = ["zerobook", "where", {name!r}]
+from zerobook.cli import main
+sys.exit(main())
+""")
+    assert "1.1.2" in said and "linear_models.md" in said

@@ -1,0 +1,326 @@
+"""The two commands: which Python is taken, what is installed, what is kept."""
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+@pytest.fixture
+def set_up(root):
+    spec = importlib.util.spec_from_file_location(
+        "set_up", root / "constraints" / "set_up.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pins(root, python):
+    """Name to version, as a constraints file has them."""
+    path = root / "constraints" / f"py{python.replace('.', '')}.txt"
+    lines = [x for x in path.read_text("utf-8").splitlines() if x[:1] != "#"]
+    pairs = [line.split("==") for line in lines]
+    found = {canonicalize_name(name): version for name, version in pairs}
+    assert len(found) == len(pairs), "a package is pinned twice"
+    return found
+
+
+# ---- which Python
+
+
+def fake_python(folder, name, body):
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + body)
+    path.chmod(0o755)
+
+
+def find(root, tmp_path, *arguments):
+    """Run the search with nothing but our own pythons on the PATH."""
+    return subprocess.run(
+        ["/bin/sh", root / "constraints" / "find_python.sh", *arguments],
+        capture_output=True, text=True, cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{tmp_path / 'tools'}"},
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "tools").mkdir()
+    for tool in ("sed", "sh"):
+        where = subprocess.run(
+            ["sh", "-c", f"command -v {tool}"], capture_output=True, text=True
+        ).stdout.strip()
+        (tmp_path / "tools" / tool).symlink_to(where)
+    return tmp_path
+
+
+GOOD = f'exec "{sys.executable}" "$@"\n'
+OLD = 'echo "is 3.10.4" >&2; exit 1\n'
+SHIM = 'echo "pyenv: python3: command not found" >&2; exit 127\n'
+# argv is ["-c", "-c", probe]: the probe runs where ensurepip is not.
+BARE = (
+    f'exec "{sys.executable}" -c \'import sys; sys.modules["ensurepip"] = None; '
+    "exec(sys.argv[2])' \"$@\"\n"
+)
+
+
+def test_a_suitable_python3_is_taken_without_a_word(root, path):
+    fake_python(path, "python3", GOOD)
+    found = find(root, path)
+    assert found.returncode == 0 and not found.stderr
+    assert found.stdout.strip() == sys.executable
+
+
+@pytest.mark.parametrize("first", [OLD, SHIM, BARE])
+def test_where_python3_will_not_do_a_versioned_one_is_taken_and_named(
+    root, path, first
+):
+    fake_python(path, "python3", first)
+    fake_python(path, "python3.12", GOOD)
+    found = find(root, path)
+    assert found.returncode == 0
+    assert "taking python3.12" in found.stderr
+
+
+def test_no_suitable_python_is_a_sentence_and_a_non_zero_exit(root, path):
+    fake_python(path, "python3", OLD)
+    found = find(root, path)
+    assert found.returncode != 0 and not found.stdout
+    assert "needs Python 3.11, 3.12 or 3.13" in found.stderr
+    assert "3.10.4" in found.stderr
+
+
+def test_no_python_at_all_is_a_sentence_too(root, path):
+    found = find(root, path)
+    assert found.returncode != 0
+    assert "none was found" in found.stderr
+
+
+def test_a_python_without_venv_is_told_what_to_install(root, path):
+    fake_python(path, "python3", BARE)
+    found = find(root, path)
+    assert found.returncode != 0
+    assert re.search(r"apt install python3\.\d+-venv", found.stderr)
+
+
+def test_a_python_that_was_asked_for_is_taken_or_refused_never_replaced(
+    root, path
+):
+    fake_python(path, "python3", GOOD)
+    fake_python(path, "mine", OLD)
+    found = find(root, path, "mine")
+    assert found.returncode != 0 and "PYTHON=mine" in found.stderr
+
+
+def test_the_python_that_made_the_environment_comes_first(root, path):
+    (path / ".venv" / "bin").mkdir(parents=True)
+    fake_python(path / ".venv" / "bin", "python", GOOD)
+    fake_python(path, "python3", OLD)
+    found = find(root, path)
+    assert found.returncode == 0 and not found.stderr
+
+
+# ---- what is installed
+
+
+@pytest.fixture
+def house(set_up, tmp_path, monkeypatch):
+    """A set-up whose pip and venv only take notes."""
+    notes = []
+
+    def build(venv, wanted, torch, index):
+        notes.append(torch)
+        (venv / "bin").mkdir(parents=True, exist_ok=True)
+        return house.problem
+
+    def main(*more):
+        return set_up.main(["--venv", str(tmp_path / ".venv"), *more])
+
+    house.problem = None
+    house.notes, house.main, house.venv = notes, main, tmp_path / ".venv"
+    monkeypatch.setattr(set_up, "build", build)
+    monkeypatch.setattr(set_up, "works", lambda venv: True)
+    return house
+
+
+def test_the_second_run_has_nothing_to_do(house):
+    assert house.main() == 0 and house.main() == 0
+    assert len(house.notes) == 1
+
+
+def test_a_set_up_that_failed_halfway_is_done_again(house):
+    house.problem = "no network"
+    assert house.main() == 1
+    house.problem = None
+    assert house.main() == 0
+    assert len(house.notes) == 2
+
+
+def test_a_broken_environment_is_done_again(house, set_up, monkeypatch):
+    house.main()
+    monkeypatch.setattr(set_up, "works", lambda venv: False)
+    house.main()
+    assert len(house.notes) == 2
+
+
+def test_new_pins_are_installed(house, set_up, tmp_path, monkeypatch):
+    house.main()
+    other = tmp_path / "pins.txt"
+    other.write_text("numpy==2.0\n")
+    monkeypatch.setattr(set_up, "constraints_file", lambda: other)
+    house.main()
+    assert len(house.notes) == 2
+
+
+def test_going_without_torch_is_another_environment(house):
+    house.main("--torch=torch==1")
+    house.main("--torch=")
+    assert house.notes == ["torch==1", ""]
+
+
+def test_an_environment_that_is_a_link_is_the_readers_own(house, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    house.venv.symlink_to(tmp_path / "elsewhere")
+    assert house.main() == 0 and not house.notes
+    assert house.venv.is_symlink()
+
+
+@pytest.fixture
+def asked(set_up, monkeypatch):
+    """The arguments of each call of pip, which never runs."""
+    calls = []
+
+    def install(venv, *arguments):
+        calls.append([str(a) for a in arguments])
+        code = 1 if asked.fail and "--index-url" in arguments else 0
+        return subprocess.CompletedProcess([], code)
+
+    asked.fail, asked.calls = False, calls
+    monkeypatch.setattr(set_up, "install", install)
+    monkeypatch.setattr(set_up.sys, "platform", "linux")
+    return asked
+
+
+def test_torch_comes_from_its_cpu_index_first(asked, set_up, monkeypatch):
+    monkeypatch.setattr(set_up, "reachable", lambda url: True)
+    assert set_up.install_torch("venv", "torch==1", "https://cpu.example")
+    assert len(asked.calls) == 1 and "https://cpu.example" in asked.calls[0]
+
+
+def test_torch_comes_from_the_default_index_where_that_is_out_of_reach(
+    asked, set_up, monkeypatch
+):
+    monkeypatch.setattr(set_up, "reachable", lambda url: False)
+    assert set_up.install_torch("venv", "torch==1", "https://cpu.example")
+    assert len(asked.calls) == 1 and "--index-url" not in asked.calls[0]
+
+
+def test_torch_comes_from_the_default_index_where_the_first_one_fails(
+    asked, set_up, monkeypatch
+):
+    asked.fail = True
+    monkeypatch.setattr(set_up, "reachable", lambda url: True)
+    assert set_up.install_torch("venv", "torch==1", "https://cpu.example")
+    assert ["--index-url" in call for call in asked.calls] == [True, False]
+
+
+def test_an_index_that_never_answers_does_not_hold_the_set_up(set_up):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/torch/"
+        assert not set_up.reachable(url, seconds=1)
+        assert time.monotonic() - start < 5
+
+
+# ---- the pins
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_requirement_is_pinned_within_its_range(root, set_up, python):
+    pinned = pins(root, python)
+    wanted = set_up.requirements(root / "pyproject.toml", set_up.EXTRAS)
+    for requirement in map(Requirement, wanted):
+        version = pinned[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), requirement
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_pins_name_versions_and_no_places(root, python):
+    for version in pins(root, python).values():
+        assert re.fullmatch(r"[0-9][0-9a-z.]*(\.post\d+)?", version)
+
+
+def test_the_makefile_asks_for_the_torch_that_is_pinned(root):
+    (asked,) = re.findall(r"^TORCH \?= torch==(\S+)$",
+                          (root / "Makefile").read_text(), re.M)
+    assert {pins(root, python)["torch"] for python in PYTHONS} == {asked}
+
+
+def test_this_environment_is_the_pinned_one(root, set_up):
+    from importlib.metadata import distributions
+
+    if not (root / ".venv" / "zerobook-set-up").is_file():
+        pytest.skip("not an environment that `make` set up")
+    pinned = pins(root, "%d.%d" % sys.version_info[:2])
+    for found in distributions():
+        name = canonicalize_name(found.metadata["Name"])
+        if name in pinned:
+            assert found.version.split("+")[0] == pinned[name]
+
+
+# ---- the verbs
+
+
+def verbs(root):
+    text = (root / "Makefile").read_text("utf-8")
+    return dict(re.findall(r"^([a-z-]+):.*?  ## (.+)$", text, re.M))
+
+
+def test_help_lists_every_verb(root):
+    shown = subprocess.run(
+        ["make", "help"], cwd=root, capture_output=True, text=True
+    ).stdout
+    for verb, meaning in verbs(root).items():
+        assert re.search(rf"^  {verb} +{re.escape(meaning)}$", shown, re.M)
+
+
+def test_every_verb_that_the_documents_name_exists(root):
+    known = verbs(root)
+    for name in ("README.md", "CONTRIBUTING.md", ".ci/run"):
+        text = (root / name).read_text("utf-8")
+        for verb in re.findall(r"(?:^|`)make ([a-z]+)", text, re.M):
+            assert verb in known, f"{name}: make {verb}"
+
+
+def test_make_test_runs_doctests_and_needs_no_browser(root):
+    shown = subprocess.run(
+        ["make", "-n", "test"], cwd=root, capture_output=True, text=True
+    ).stdout
+    assert "--doctest-modules" in shown and "test_browser" in shown
+
+
+def test_ci_runs_what_the_readme_says(root):
+    script = root / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    text = script.read_text("utf-8")
+    assert "export CI=true" in text
+    for verb in ("book", "test", "check"):
+        assert f"\nmake {verb}\n" in text
+
+
+def test_pyproject_and_workflow_agree_on_the_pythons(root):
+    wanted = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    assert wanted["project"]["requires-python"] == ">=3.11,<3.14"
+    workflow = (root / ".github/workflows/tests.yml").read_text("utf-8")
+    assert 'python: ["3.11", "3.12", "3.13"]' in workflow
