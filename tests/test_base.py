@@ -1,8 +1,6 @@
 """The estimator contract, held by four toys and judged by scikit-learn."""
 
 import numpy as np
-import pytest
-from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zerobook import base
