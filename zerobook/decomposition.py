@@ -40,7 +40,8 @@ def _count(n_components, ratio, most):
     whole = isinstance(n_components, (int, np.integer))
     if whole and 0 <= n_components <= most:
         return int(n_components)
-    if not whole and 0 < n_components < 1:
+    share = isinstance(n_components, (float, np.floating))
+    if share and 0 < n_components < 1:
         kept = np.cumsum(ratio)
         return min(int(np.searchsorted(kept, n_components, "right")) + 1, most)
     raise ValueError(
@@ -109,7 +110,7 @@ def _keep(pca, X, s, axes):
     ratio = variance / total if total > 0 else np.zeros_like(variance)
     K = _count(pca.n_components, ratio, min(X.shape))
     pca.n_components_ = K
-    pca.components_, pca.singular_values_ = axes[:K], s[:K]
+    pca.components_, pca.singular_values_ = axes[:K].copy(), s[:K]
     pca.explained_variance_ = variance[:K]
     pca.explained_variance_ratio_ = ratio[:K]
     pca.noise_variance_ = float(variance[K:].mean()) if K < len(s) else 0.0

@@ -1,50 +1,11 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
-"""Slopes by nudging, the judge of every derivative in the book."""
+"""Slopes by nudging: the judge of every derivative in the book."""
 
 import inspect
 import numpy as np
 
 
 # %% 1.0.2 book/foundations/calculus.md
-def numerical_gradient(f, x, h=None, g=1.0):
-    """Slope of ``sum(g * f(x))`` in every entry of `x`, by nudging it.
-
-    Parameters
-    ----------
-    f : callable
-        Takes one array of the shape of `x`, returns a number or an array.
-    x : array_like of float64
-        Where the slope is taken; it is copied, never changed.
-    h : float, optional
-        Size of the nudge for entries of size one and below; larger entries
-        get a proportionally larger one. The cube root of the machine
-        epsilon, about 6e-6, unless given.
-    g : array_like, optional
-        Weight of each output, of the shape of ``f(x)``; one unless given.
-
-    Returns
-    -------
-    ndarray of float64, shape of `x`
-        Units of ``f`` per unit of `x`. Good to about ten digits where `f` is
-        smooth; where it has a corner, the mean of the two slopes.
-
-    Notes
-    -----
-    Derived in section 1.0.2. It calls `f` twice for each entry of `x`.
-
-    Examples
-    --------
-    >>> numerical_gradient(lambda x: x**2, [1.0, -3.0]).round(6)
-    array([ 2., -6.])
-    """
-    x = np.array(x, dtype=np.float64)
-    h = np.cbrt(np.finfo(float).eps) if h is None else h
-    slope = np.zeros_like(x)
-    for i in np.ndindex(x.shape):
-        slope[i] = _slope(f, x, i, h * max(1.0, abs(x[i])), g)
-    return slope
-
-
 def _slope(f, x, i, h, g):
     """Slope of ``sum(g * f(x))`` in entry `i` of `x`, by a nudge of `h`."""
     here = x[i]
@@ -57,86 +18,84 @@ def _slope(f, x, i, h, g):
 
 
 # %% 1.0.2 book/foundations/calculus.md
-def gradcheck(f, backward, *inputs, rng=0, rtol=1e-5, atol=1e-7):
-    """Compare a hand-written derivative with nudges; complain precisely.
+def numerical_gradient(f, x, h=None, *, g=1.0):
+    """Slope of ``sum(g * f(x))`` in every entry of `x`, by nudging it.
 
     Parameters
     ----------
     f : callable
-        ``y = f(*inputs)``, a number or an array; the same for the same input.
-    backward : callable
-        Its derivative rule. It gets ``g``, then the inputs, then ``y``, and
-        of these the first so many as it has parameters without a default:
-        ``f_backward(g, x, y)``, ``loss_backward(g, y_hat, y)`` and
-        ``linear_backward(g, X, weight)`` all fit. It returns the gradient of
-        ``sum(g * y)`` for the first input, or a tuple for the first inputs;
-        None stands for an input that has none.
-    *inputs : array_like
-        Arrays of float64 for what is differentiated; anything for the rest.
-    rng : numpy.random.Generator or int, optional
-        Draws ``g``, one random weight for each output.
-    rtol, atol : float, optional
-        Two slopes agree within ``atol + rtol * size of the nudged one``.
+        Takes one array of the shape of `x`, returns a number or an array.
+    x : array_like
+        Where the slope is taken; copied to float64, never changed.
+    h : float, optional
+        Size of the nudge for entries of size one and below, in proportion for
+        larger ones. Unless given, the cube root of the machine epsilon, about
+        6e-6.
+    g : array_like, optional
+        Weight of each output, of the shape of ``f(x)``; one unless given.
 
     Returns
     -------
-    bool
-        True; a disagreement raises.
-
-    Raises
-    ------
-    AssertionError
-        If a gradient has another shape than its input or another value than
-        the nudge finds; names input and entry and shows both numbers.
-    TypeError
-        If a differentiated input is not float64: a nudge in float32 has about
-        three digits left, too few to judge by.
-    ValueError
-        If `f` answers the same input twice with different values.
+    ndarray of float64, shape of `x`
+        In units of `f` per unit of `x`. Good to about ten digits where `f` is
+        smooth; where it has a corner, the mean of the slopes on both sides.
 
     Notes
     -----
-    Derived in section 1.0.2.
+    Derived in section 1.0.2. Calls `f` twice for each entry of `x`.
 
     Examples
     --------
-    >>> x = np.array([-1.0, 0.5])
-    >>> gradcheck(np.tanh, lambda g, x, y: g * (1 - y**2), x)
-    True
+    >>> numerical_gradient(lambda x: x**2, [1.0, -3.0]).round(6)
+    array([ 2., -6.])
     """
-    inputs = [np.array(x) for x in inputs]
-    y = np.array(f(*inputs))
-    if not np.array_equal(y, f(*inputs), equal_nan=True):
-        raise ValueError("f is random: the same input gave two results")
-    rng = np.random.default_rng(rng)
-    g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
-    grads = backward(*_arguments(backward, (g, *inputs, y)))
-    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
-    for k, grad in enumerate(grads):
-        if grad is not None:
-            _compare(f, inputs, k, grad, g, rtol, atol)
-    return True
+    x = np.array(x, dtype=np.float64)
+    h = np.cbrt(np.finfo(np.float64).eps) if h is None else h
+    slope = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        slope[i] = _slope(f, x, i, h * max(1.0, abs(x[i])), g)
+    return slope
 
 
-def _arguments(function, given):
-    """The first so many of `given` as `function` must have."""
+# %% 1.0.2 book/foundations/calculus.md
+def _fitting(function, offered):
+    """The first so many of `offered` as `function` has to be given."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # a compiled function without a signature
-        return given
+    except ValueError:  # compiled, without a signature
+        return offered
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return given
+        return offered
     needed = [p for p in parameters if p.default is p.empty]
     needed = [p for p in needed if p.kind is not p.KEYWORD_ONLY]
-    return given[: len(needed)]
+    return offered[: len(needed)]
 
 
-def _compare(f, inputs, k, grad, g, rtol, atol):
+# %% 1.0.2 book/foundations/calculus.md
+def _report(name, grad, nudged, wrong, show=5):
+    """Which entries are wrong, the worst first, with both numbers."""
+    gaps = np.where(wrong, np.abs(grad - nudged), -1.0).ravel()
+    worst = np.argsort(-np.nan_to_num(gaps, nan=np.inf), kind="stable")
+    lines = [f"{name}: {wrong.sum()} of {grad.size} slopes are wrong"]
+    for flat in worst[: min(show, wrong.sum())]:
+        i = tuple(int(j) for j in np.unravel_index(flat, grad.shape))
+        ratio = f", ratio {grad[i] / nudged[i]:.4g}" if nudged[i] else ""
+        lines.append(
+            f"  entry {i}: backward says {grad[i]:.6g}, "
+            f"nudging {nudged[i]:.6g}{ratio}"
+        )
+    return "\n".join(lines)
+
+
+# %% 1.0.2 book/foundations/calculus.md
+def _compare(f, inputs, k, grad, g, name, rtol, atol):
     """Raise unless `grad` is the slope that nudging input `k` finds."""
-    x, name = inputs[k], f"input {k}"
+    x, grad = np.asarray(inputs[k]), np.asarray(grad)
     if x.dtype != np.float64:
-        raise TypeError(f"{name} is {x.dtype}: gradcheck needs float64")
-    grad = np.asarray(grad)
+        raise TypeError(
+            f"{name} is {x.dtype}: gradcheck needs float64, where a nudge "
+            "keeps ten digits"
+        )
     if grad.shape != x.shape:
         raise AssertionError(
             f"{name} has shape {x.shape}, its gradient {grad.shape}"
@@ -149,13 +108,80 @@ def _compare(f, inputs, k, grad, g, rtol, atol):
         raise AssertionError(_report(name, grad, nudged, wrong))
 
 
-def _report(name, grad, nudged, wrong, show=5):
-    """Say which entries are wrong, the worst first, with both numbers."""
-    places = np.argwhere(wrong)
-    gaps = np.abs(grad - nudged)[wrong]
-    order = np.argsort(-np.nan_to_num(gaps, nan=np.inf), kind="stable")
-    lines = [f"{name}: {len(places)} of {grad.size} slopes are wrong"]
-    for place in places[order][:show]:
-        i = tuple(int(j) for j in place)
-        lines.append(f"  {i}: backward {grad[i]:.6g}, nudged {nudged[i]:.6g}")
-    return "\n".join(lines)
+# %% 1.0.2 book/foundations/calculus.md
+def gradcheck(f, backward, *inputs, rng=0, rtol=1e-5, atol=1e-7):
+    """Compare a derivative written by hand with nudges, entry by entry.
+
+    Parameters
+    ----------
+    f : callable
+        ``y = f(*inputs)``, a number or an array; no randomness inside.
+    backward : callable
+        Its derivative rule. It is offered ``g``, the inputs and ``y`` in this
+        order and gets as many as it has parameters without a default:
+        ``f_backward(g, x, y)``, ``loss_backward(g, y_hat, y)`` and
+        ``linear_backward(g, X, weight)`` all fit. It returns the gradient of
+        ``sum(g * y)`` for the first input, or a tuple for the first few; None
+        stands for an input without one.
+    *inputs : array_like
+        float64 where a gradient is returned; anything elsewhere.
+    rng : numpy.random.Generator or int, optional
+        Draws ``g``, a weight of size 0.5 to 1.5 and either sign an output.
+    rtol, atol : float, optional
+        Two slopes agree within ``atol + rtol * abs(nudged)``.
+
+    Returns
+    -------
+    bool
+        True; a disagreement raises.
+
+    Raises
+    ------
+    AssertionError
+        If a gradient has another shape than its input, or other values than
+        nudging finds; names input and entries and shows both numbers.
+    TypeError
+        If an input that gets a gradient is not float64.
+    ValueError
+        If `f` gives two results for the same input.
+
+    Notes
+    -----
+    Derived in section 1.0.2. A rule is judged at the inputs given: one that
+    is wrong elsewhere passes.
+
+    Examples
+    --------
+    >>> gradcheck(np.tanh, lambda g, x, y: g * (1 - y**2), [-1.0, 0.5])
+    True
+    """
+    inputs = tuple(_as_array(x) for x in inputs)
+    y = np.array(f(*inputs))
+    if not np.array_equal(y, f(*inputs), equal_nan=y.dtype.kind == "f"):
+        raise ValueError("f is random: one input gave two different results")
+    rng = np.random.default_rng(rng)
+    g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
+    grads = backward(*_fitting(backward, (g, *inputs, y)))
+    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+    if len(grads) > len(inputs):
+        raise AssertionError(f"{len(grads)} gradients, {len(inputs)} inputs")
+    for k, grad in enumerate(grads):
+        if grad is not None:
+            name = _input_name(f, backward, k)
+            _compare(f, inputs, k, grad, g, name, rtol, atol)
+    return True
+
+
+# %% 1.0.2 book/foundations/calculus.md
+def _as_array(x):
+    """Floats, lists and arrays as a fresh array, anything else as it is."""
+    return np.array(x) if isinstance(x, (float, list, np.ndarray)) else x
+
+
+def _input_name(f, backward, k):
+    """``linear_backward, input 1 (weight)``, as far as names are known."""
+    name = f"{getattr(backward, '__name__', 'backward')}, input {k}"
+    try:
+        return f"{name} ({list(inspect.signature(f).parameters)[k]})"
+    except (ValueError, IndexError):
+        return name
