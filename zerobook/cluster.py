@@ -2,64 +2,128 @@
 """Groups without labels: k-means."""
 
 import numpy as np
-from zerobook.base import (
-    BaseEstimator,
-    ClusterMixin,
-    check_is_fitted,
-    check_random_state,
-    validate_data,
-)
+from zerobook.base import BaseEstimator, ClusterMixin
+from zerobook.base import check_is_fitted, check_random_state, validate_data
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def _heights(X, centres):
-    """Squared distance of each row to each centre, less |x|², (K, N)."""
-    return (-2 * centres) @ X.T + np.sum(centres**2, axis=1)[:, None]
+def _heights(X1, centres):
+    """Squared distance of row n to centre k, less |x|², shape (K, N)."""
+    norms = np.einsum("kd,kd->k", centres, centres)
+    return np.column_stack([-2 * centres, norms]) @ X1.T
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
-def plus_plus(X, n_clusters, *, rng):
-    """Rows of `X` to start k-means from, far apart by design."""
-    trials = 2 + int(np.log(n_clusters))
-    chosen = [int(rng.integers(len(X)))]
-    norms = np.einsum("nd,nd->n", X, X)
-    nearest = np.maximum(norms + _heights(X, X[chosen])[0], 0)
-    for _ in range(1, n_clusters):
-        ladder = np.cumsum(nearest)
-        drawn = np.searchsorted(ladder, rng.random(trials) * ladder[-1])
-        drawn = np.minimum(drawn, len(X) - 1)
-        after = np.minimum(nearest, norms + _heights(X, X[drawn]))
-        after = np.maximum(after, 0)
-        best = after.sum(axis=1).argmin()
-        chosen.append(int(drawn[best]))
-        nearest = after[best]
-    return X[chosen]
+def _nearest(heights):
+    """One True in each column: the lowest centre, of equals the first."""
+    lowest = heights == heights.min(axis=0)
+    if np.count_nonzero(lowest) > lowest.shape[1]:
+        lowest &= lowest.cumsum(axis=0) == 1
+    return lowest
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def lloyd(X, centres, *, max_iter=300, tol=0.0):
-    """Alternate nearest centre and mean until nothing moves."""
-    N, K = len(X), len(centres)
-    labels = np.zeros(N, dtype=np.intp)
-    for step in range(1, max_iter + 1):
-        before, labels = labels, _heights(X, centres).argmin(axis=0)
-        if step > 1 and np.array_equal(before, labels):
+    """Run k-means from given centres until it stands still.
+
+    Derived in section 1.1.1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+    centres : ndarray of shape (K, D)
+    max_iter : int
+    tol : float
+        Stop when the centres moved by less, in squared distance summed.
+
+    Returns
+    -------
+    centres : ndarray of shape (K, D)
+    n_iter : int
+    """
+    X1 = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
+    before = np.zeros((len(centres), len(X)), dtype=bool)
+    total = np.zeros((len(centres), X1.shape[1]))
+    for n_iter in range(1, max_iter + 1):
+        member = _nearest(_heights(X1, centres))
+        if not _move(total, X1, before, member):
             break
-        member = np.zeros((K, N))
-        member[labels, np.arange(N)] = 1
-        count = member.sum(axis=1)[:, None]
-        mean = member @ X / np.maximum(count, 1)
-        mean = np.where(count > 0, mean, centres)
-        moved, centres = np.sum((mean - centres) ** 2), mean
-        if moved <= tol:
+        before, last = member, centres
+        size = total[:, -1:]
+        mean = total[:, :-1] / np.maximum(size, 1)
+        centres = np.where(size > 0, mean, centres)
+        if np.sum((centres - last) ** 2) <= tol:
             break
-    inertia = np.sum(X**2) + _heights(X, centres).min(axis=0).sum()
-    return centres, inertia, step
+    return centres, n_iter
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def _move(total, X1, before, member):
+    """Bring `total` up to date; False when no case changed sides."""
+    moved = np.flatnonzero((member != before).any(axis=0))
+    if 4 * len(moved) > len(X1):
+        total[:] = member.astype(float) @ X1
+    else:
+        change = member[:, moved].astype(float) - before[:, moved]
+        total += change @ X1[moved]
+    return len(moved) > 0
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def plus_plus(X, n_clusters, *, rng=None):
+    """Choose rows of `X` to start k-means from, likely far apart.
+
+    Derived in section 1.1.1; Arthur and Vassilvitskii (2007).
+    """
+    rng = np.random.default_rng(rng)
+    X1 = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
+    norms = np.einsum("nd,nd->n", X, X)
+    chosen = [int(rng.integers(len(X)))]
+    gap = np.maximum(norms + _heights(X1, X[chosen])[0], 0)  # (N,)
+    for _ in range(1, n_clusters):
+        ladder = np.cumsum(gap)
+        dice = rng.random(2 + int(np.log(n_clusters))) * ladder[-1]
+        drawn = np.minimum(np.searchsorted(ladder, dice), len(X) - 1)
+        after = np.minimum(gap, norms + _heights(X1, X[drawn]))
+        best = np.maximum(after, 0).sum(axis=1).argmin()
+        chosen.append(int(drawn[best]))
+        gap = np.maximum(after[best], 0)
+    return X[chosen]
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
 class KMeans(ClusterMixin, BaseEstimator):
-    """Group rows around `n_clusters` means."""
+    """Group cases around `n_clusters` means.
+
+    Derived in section 1.1.1; the rounds are Lloyd's (1957, printed 1982).
+
+    Parameters
+    ----------
+    n_clusters : int
+    init : {"k-means++", "random"} or array-like of shape (K, D)
+        How to choose the first centres.
+    n_init : "auto" or int
+        Starts to try; "auto" is 1 for k-means++ and 10 for random.
+    max_iter : int
+        Most rounds of one start.
+    tol : float
+        Stop when the centres move less, relative to the data's variance.
+    random_state : None, int or numpy.random.Generator
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (K, D)
+    labels_ : ndarray of int, shape (N,)
+        Index of each case's centre.
+    inertia_ : float
+        Sum of squared distances to the nearest centre.
+    n_iter_ : int
+
+    Examples
+    --------
+    >>> model = KMeans(2, random_state=0).fit([[1.0], [2.0], [9.0], [10.0]])
+    >>> sorted(model.cluster_centers_.ravel().tolist())
+    [1.5, 9.5]
+    """
 
     def __init__(
         self,
@@ -78,52 +142,61 @@ class KMeans(ClusterMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
 
-    def fit(self, X, y=None):
-        """Find the centres; `y` is ignored."""
-        X = validate_data(self, X)
-        self._check(len(X))
-        rng = check_random_state(self.random_state)
-        shift = X.mean(axis=0)
-        tol = self.tol * X.var(axis=0).mean()
-        X = X - shift
-        runs = [
-            lloyd(X, start, max_iter=self.max_iter, tol=tol)
-            for start in self._starts(X, shift, rng)
-        ]
-        centres, self.inertia_, self.n_iter_ = min(runs, key=lambda r: r[1])
-        self.labels_ = _heights(X, centres).argmin(axis=0)
-        self.cluster_centers_ = centres + shift
-        return self
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def _starts(self, X, centre):
+    """First centres of each run, a list of (K, D), relative to `centre`."""
+    K, N = self.n_clusters, len(X)
+    if not 1 <= K <= N:
+        raise ValueError(f"n_clusters={K} must lie in 1 .. n_samples={N}")
+    if not isinstance(self.init, str):
+        return [_given_start(self.init, (K, X.shape[1])) - centre]
+    if self.init not in ("k-means++", "random"):
+        raise ValueError(f"init={self.init!r}: 'k-means++' or 'random'")
+    runs = {"k-means++": 1, "random": 10}[self.init]
+    runs = runs if self.n_init == "auto" else self.n_init
+    rng = check_random_state(self.random_state)
+    if self.init == "k-means++":
+        return [plus_plus(X, K, rng=rng) for _ in range(runs)]
+    return [X[rng.choice(N, K, replace=False)] for _ in range(runs)]
+
+
+def _given_start(init, shape):
+    init = np.asarray(init, dtype=float)
+    if init.shape != shape:
+        raise ValueError(f"init has shape {init.shape}, not {shape}")
+    return init
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def _check(self, N):
-    if self.n_clusters > N or self.n_clusters < 1:
-        raise ValueError(
-            f"n_clusters={self.n_clusters} must lie in 1 .. n_samples={N}"
-        )
+def _fit(self, X, y=None):
+    """Find the centres; `y` is ignored."""
+    X = validate_data(self, X)
+    centre = X.mean(axis=0)
+    X = X - centre
+    tol = self.tol * np.mean(X**2)
+    runs = []
+    for start in self._starts(X, centre):
+        found, n_iter = lloyd(X, start, max_iter=self.max_iter, tol=tol)
+        heights = _heights(np.column_stack([X, np.ones(len(X))]), found)
+        runs.append((heights.min(axis=0).sum(), n_iter, found))
+    height, self.n_iter_, found = min(runs, key=lambda run: run[0])
+    self.inertia_ = max(float(height + np.sum(X**2)), 0.0)
+    self.cluster_centers_ = found + centre
+    self.labels_ = self.predict(X + centre)
+    return self
 
 
-def _starts(self, X, shift, rng):
-    if not isinstance(self.init, str):
-        return [np.asarray(self.init, dtype=float) - shift]
-    runs = self.n_init
-    if runs == "auto":
-        runs = 1 if self.init == "k-means++" else 10
-    if self.init == "k-means++":
-        return [plus_plus(X, self.n_clusters, rng=rng) for _ in range(runs)]
-    draw = rng.permuted(np.tile(np.arange(len(X)), (runs, 1)), axis=1)
-    return X[draw[:, : self.n_clusters]]
-
-
-def predict(self, X):
-    """Index of the nearest centre of each row."""
+# %% 1.1.1 book/foundations/machine_learning.md
+def _predict(self, X):
+    """Index of the nearest centre of each row, shape (N,)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
-    shift = self.cluster_centers_.mean(axis=0)
-    return _heights(X - shift, self.cluster_centers_ - shift).argmin(axis=0)
+    centre = self.cluster_centers_.mean(axis=0)
+    X1 = np.column_stack([X - centre, np.ones(len(X))])
+    return _heights(X1, self.cluster_centers_ - centre).argmin(axis=0)
 
 
-KMeans._check = _check
 KMeans._starts = _starts
-KMeans.predict = predict
+KMeans.fit = _fit
+KMeans.predict = _predict

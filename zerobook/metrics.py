@@ -1,38 +1,101 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
-"""Scores: how far predictions are from the truth, and the two mixins."""
+"""Scores: how far predictions are from the truth, and who uses which."""
 
 import numpy as np
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def _same_length(y_true, y_pred):
+def _paired(y_true, y_pred):
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    if y_true.shape != y_pred.shape or y_true.ndim == 0:
+    if y_true.shape != y_pred.shape or y_true.size == 0:
         raise ValueError(
-            "y_true and y_pred must have one shape, got "
-            f"{y_true.shape} and {y_pred.shape}"
+            "truth and prediction must have one shape and an entry or more, "
+            f"got {y_true.shape} and {y_pred.shape}"
         )
-    if len(y_true) == 0:
-        raise ValueError("no samples: a score needs at least one")
     return y_true, y_pred
 
 
+# %% 1.1.1 book/foundations/machine_learning.md
 def accuracy_score(y_true, y_pred):
-    """Fraction of predictions that equal the truth."""
-    y_true, y_pred = _same_length(y_true, y_pred)
+    """Share of predictions that equal the truth.
+
+    A model that always says the commonest class scores that class's share.
+    Derived in section 1.1.1.
+
+    Examples
+    --------
+    >>> accuracy_score(["cat", "dog", "dog", "cat"], ["cat"] * 4)
+    0.5
+    """
+    y_true, y_pred = _paired(y_true, y_pred)
     return float(np.mean(y_true == y_pred))
+
+
+class ClassifierMixin:
+    """What all classifiers share: their score is accuracy."""
+
+    _estimator_type = "classifier"
+
+    def score(self, X, y):
+        """Share of rows of `X` whose class in `y` is predicted."""
+        return accuracy_score(y, self.predict(X))
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def confusion_matrix(y_true, y_pred):
+    """Count the pairs of true class (row) and predicted class (column).
+
+    Derived in section 1.1.1.
+
+    Returns
+    -------
+    ndarray of int, shape (K, K)
+        Classes in sorted order, those seen on either side; the right
+        answers stand on the diagonal.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1])
+    array([[1, 1],
+           [0, 2]])
+    """
+    y_true, y_pred = _paired(y_true, y_pred)
+    classes = np.unique(np.concatenate([y_true, y_pred]))
+    row, column = (np.searchsorted(classes, y) for y in (y_true, y_pred))
+    K = len(classes)
+    return np.bincount(row * K + column, minlength=K * K).reshape(K, K)
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def mean_squared_error(y_true, y_pred):
-    """Mean squared residual, in the square of y's unit."""
-    y_true, y_pred = _same_length(y_true, y_pred)
+    """Mean squared residual, in the square of y's unit.
+
+    A model that always says the mean scores the variance of `y_true`.
+    Derived in section 1.1.1.
+
+    Examples
+    --------
+    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+    y_true, y_pred = _paired(y_true, y_pred)
     return float(np.mean((y_true - y_pred) ** 2))
 
 
+# %% 1.1.1 book/foundations/machine_learning.md
 def r2_score(y_true, y_pred):
-    """Share of the variance of y that the prediction explains."""
-    y_true, y_pred = _same_length(y_true, y_pred)
+    """Share of the variance of the truth that the prediction removes.
+
+    1 is perfect, 0 is what the mean of `y_true` scores, worse is negative.
+    A constant truth scores 1 if it is hit and 0 if not.
+    Derived in section 1.1.1.
+
+    Examples
+    --------
+    >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 2.0])
+    0.5
+    """
+    y_true, y_pred = _paired(y_true, y_pred)
     left = np.sum((y_true - y_pred) ** 2)
     total = np.sum((y_true - np.mean(y_true)) ** 2)
     if total == 0:
@@ -40,14 +103,14 @@ def r2_score(y_true, y_pred):
     return float(1 - left / total)
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
-def confusion_matrix(y_true, y_pred):
-    """Count each pair of true class (row) and predicted class (column)."""
-    y_true, y_pred = _same_length(y_true, y_pred)
-    labels = np.unique(np.concatenate([y_true, y_pred]))
-    row, column = np.searchsorted(labels, [y_true, y_pred])
-    K = len(labels)
-    return np.bincount(row * K + column, minlength=K * K).reshape(K, K)
+class RegressorMixin:
+    """What all regressors share: their score is R²."""
+
+    _estimator_type = "regressor"
+
+    def score(self, X, y):
+        """R² of the predictions for the rows of `X` against `y`."""
+        return r2_score(y, self.predict(X))
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -56,36 +119,22 @@ def _pairs(n):
 
 
 def adjusted_rand_score(labels_true, labels_pred):
-    """Agreement of two groupings of the same things, chance taken off."""
-    labels_true, labels_pred = _same_length(labels_true, labels_pred)
+    """Agreement of two groupings of the same cases, chance taken off.
+
+    1 for the same grouping under other names, about 0 for an unrelated one.
+    Derived in section 1.1.1; Hubert and Arabie (1985).
+
+    Examples
+    --------
+    >>> adjusted_rand_score(["a", "a", "b", "b"], [7, 7, 3, 3])
+    1.0
+    """
+    _paired(labels_true, labels_pred)
     row = np.unique(labels_true, return_inverse=True)[1]
     column = np.unique(labels_pred, return_inverse=True)[1]
     table = confusion_matrix(row, column)
-    rows, columns = _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
-    expected = rows * columns / max(_pairs(len(row)), 1.0)
-    most = (rows + columns) / 2
-    if most == expected:
+    A, B = _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
+    expected = A * B / max(_pairs(len(row)), 1.0)
+    if (A + B) / 2 == expected:
         return 1.0
-    return float((_pairs(table) - expected) / (most - expected))
-
-
-# %% 1.1.1 book/foundations/machine_learning.md
-class ClassifierMixin:
-    """What every classifier shares: `score` is accuracy."""
-
-    _estimator_type = "classifier"
-
-    def score(self, X, y):
-        """Accuracy of ``self.predict(X)`` against `y`."""
-        return accuracy_score(y, self.predict(X))
-
-
-# %% 1.1.1 book/foundations/machine_learning.md
-class RegressorMixin:
-    """What every regressor shares: `score` is R²."""
-
-    _estimator_type = "regressor"
-
-    def score(self, X, y):
-        """R² of ``self.predict(X)`` against `y`."""
-        return r2_score(y, self.predict(X))
+    return float((_pairs(table) - expected) / ((A + B) / 2 - expected))

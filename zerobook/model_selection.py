@@ -8,39 +8,68 @@ import copy
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def _test_rows(test_size, N):
+def _size_of_test(test_size, N):
     size = math.ceil(test_size * N) if test_size < 1 else int(test_size)
     if not 0 < size < N:
         raise ValueError(
-            f"test_size={test_size} leaves an empty part of {N} rows; give a "
-            f"fraction between 0 and 1 or a count in 1 .. {N - 1}"
+            f"test_size={test_size} leaves a part of {N} rows empty; give a "
+            f"share between 0 and 1, or a count in 1 .. {N - 1}"
         )
     return size
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
-    """Split rows at random into a part to learn from and a part to test on."""
-    X, y = np.asarray(X), np.asarray(y)
-    N = len(y)
-    if len(X) != N:
-        raise ValueError(f"X has {len(X)} rows and y has {N}")
-    size = _test_rows(test_size, N)
-    order = np.random.default_rng(rng).permutation(N)
-    if stratify is not None:
-        order = order[_spread_classes(np.asarray(stratify)[order])]
-    test, train = order[:size], order[size:]
-    return X[train], X[test], y[train], y[test]
-
-
-# %% 1.1.1 book/foundations/machine_learning.md
-def _spread_classes(labels):
-    """Order rows so that any beginning holds each class in proportion."""
+def _spread(labels):
+    """Order rows so that every beginning holds each class in proportion."""
     place = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.argsort(place, kind="stable")
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
+    """Split rows at random: a part to learn from, a part to be judged on.
+
+    Derived in section 1.1.1.
+
+    Parameters
+    ----------
+    X : array-like of shape (N, ...)
+    y : array-like of shape (N, ...)
+    test_size : float or int
+        Share of the rows, between 0 and 1, or their number.
+    stratify : array-like of shape (N,), optional
+        Classes whose proportions both parts keep, usually `y`.
+    rng : numpy.random.Generator or int, optional
+
+    Returns
+    -------
+    X_train, X_test, y_train, y_test : ndarray
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or one part would be empty.
+
+    Examples
+    --------
+    >>> X, y = np.arange(8), np.array([0, 1] * 4)
+    >>> parts = train_test_split(X, y, test_size=0.5, stratify=y, rng=0)
+    >>> parts[3].sum().item()
+    2
+    """
+    X, y = np.asarray(X), np.asarray(y)
+    N = len(y)
+    if len(X) != N or stratify is not None and len(stratify) != N:
+        raise ValueError(f"X has {len(X)} rows, y {N}: lengths must agree")
+    size = _size_of_test(test_size, N)
+    order = np.random.default_rng(rng).permutation(N)
+    if stratify is not None:
+        order = order[_spread(np.asarray(stratify)[order])]
+    test, train = order[:size], order[size:]
+    return X[train], X[test], y[train], y[test]
 
 
 # %% 1.1.2 book/foundations/linear_models.md

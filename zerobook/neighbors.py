@@ -2,107 +2,133 @@
 """k nearest neighbours: the answer of the most similar known cases."""
 
 import numpy as np
-from zerobook.base import (
-    BaseEstimator,
-    check_classification_targets,
-    check_is_fitted,
-    validate_data,
-)
-from zerobook.metrics import ClassifierMixin, RegressorMixin
+from zerobook.base import BaseEstimator, check_is_fitted, validate_data
+from zerobook.base import check_classification_targets
+from zerobook.metrics import ClassifierMixin
+from zerobook.metrics import RegressorMixin
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
 GROUP = 16
 
 
-def nearest(X, queries, k, max_entries=2**20):
-    """Distances and rows of the `k` rows of `X` nearest to each query."""
-    centre = X.mean(axis=0)
-    X, queries = X - centre, queries - centre
+def _blocks(X, queries, max_entries=2**20):
+    """Yield first query and block of |x|² - 2 q·x, padded with infinity."""
     N, D = X.shape
-    n_groups = -(-N // GROUP)
-    minus_2X = np.zeros((D, GROUP * n_groups))
-    minus_2X[:, :N] = -2 * X.T
-    norms = np.full(GROUP * n_groups, np.inf)
+    width = GROUP * -(-N // GROUP)
+    cases = np.zeros((D, width))
+    cases[:, :N] = -2 * X.T
+    norms = np.full(width, np.inf)
     norms[:N] = np.einsum("nd,nd->n", X, X)
-    rows = np.empty((len(queries), k), dtype=np.intp)
-    step = max(1, max_entries // len(norms))
+    step = max(1, max_entries // width)
     for start in range(0, len(queries), step):
-        block = queries[start : start + step] @ minus_2X
+        block = queries[start : start + step] @ cases  # (B, width)
         block += norms
-        rows[start : start + step] = _smallest(block, k)
-    return _sorted_by_distance(X, queries, rows)
+        yield start, block
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def _smallest(block, k):
     """Columns of the `k` smallest entries of each row, in no order."""
-    B, M = block.shape
-    n_groups = M // GROUP
-    candidates = np.arange(M)[None, :].repeat(B, axis=0) if k >= n_groups \
-        else None
-    if candidates is None:
-        best = block.reshape(B, GROUP, n_groups).min(axis=1)
-        groups = np.argpartition(best, k - 1, axis=1)[:, None, :k]
-        steps = n_groups * np.arange(GROUP)[:, None]
-        candidates = (groups + steps).reshape(B, -1)
-        block = np.take_along_axis(block, candidates, axis=1)
-    first = np.argpartition(block, k - 1, axis=1)[:, :k]
-    return np.take_along_axis(candidates, first, axis=1)
+    B, width = block.shape
+    n_groups = width // GROUP
+    if k >= n_groups:
+        return np.argpartition(block, k - 1, axis=1)[:, :k]
+    minima = block.reshape(B, GROUP, n_groups).min(axis=1)  # (B, n_groups)
+    groups = np.argpartition(minima, k - 1, axis=1)[:, None, :k]
+    members = n_groups * np.arange(GROUP)[:, None]
+    columns = (groups + members).reshape(B, -1)  # (B, 16 k)
+    entries = np.take_along_axis(block, columns, axis=1)
+    best = np.argpartition(entries, k - 1, axis=1)[:, :k]
+    return np.take_along_axis(columns, best, axis=1)
 
 
-def _sorted_by_distance(X, queries, rows):
-    apart = np.sqrt(((X[rows] - queries[:, None, :]) ** 2).sum(axis=2))
-    order = np.lexsort((rows, apart), axis=1)
+# %% 1.1.1 book/foundations/machine_learning.md
+def nearest(X, queries, k):
+    """Find the `k` rows of `X` nearest to each query, nearest first.
+
+    Derived in section 1.1.1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        Known cases.
+    queries : ndarray of shape (M, D)
+    k : int
+        In ``1 .. N``.
+
+    Returns
+    -------
+    distances : ndarray of shape (M, k)
+        Euclidean, in the unit of the features.
+    rows : ndarray of int, shape (M, k)
+        Rows of `X`; of equally near ones, the lower number stands first.
+
+    Examples
+    --------
+    >>> petals = np.array([[1.4], [4.5], [5.1], [5.2]])
+    >>> nearest(petals, np.array([[4.7]]), 3)[1]
+    array([[1, 2, 3]])
+    """
+    centre = X.mean(axis=0)
+    X, queries = X - centre, queries - centre
+    rows = np.empty((len(queries), k), dtype=np.intp)
+    for start, block in _blocks(X, queries):
+        rows[start : start + len(block)] = _smallest(block, k)
+    gaps = X[rows] - queries[:, None, :]  # (M, k, D)
+    distances = np.sqrt(np.einsum("mkd,mkd->mk", gaps, gaps))
+    order = np.lexsort((rows, distances), axis=1)
     return (
-        np.take_along_axis(apart, order, axis=1),
+        np.take_along_axis(distances, order, axis=1),
         np.take_along_axis(rows, order, axis=1),
     )
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-class _KNeighbors(BaseEstimator):
+class _Neighbors(BaseEstimator):
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
-
-    def _remember(self, X):
-        if not self.n_neighbors >= 1:
-            raise ValueError(
-                f"n_neighbors must be at least 1, got {self.n_neighbors}"
-            )
-        self._X = X
 
     def kneighbors(self, X):
         """Distances and training rows of the neighbours, nearest first."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        if self.n_neighbors > len(self._X):
+        N = len(self._X)
+        if not 1 <= self.n_neighbors <= N:
             raise ValueError(
-                f"n_neighbors={self.n_neighbors} but only {len(self._X)} "
-                "samples were fitted"
+                f"n_neighbors={self.n_neighbors} must lie in 1 .. {N}, "
+                "the number of fitted samples"
             )
         return nearest(self._X, X, self.n_neighbors)
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-class KNeighborsClassifier(ClassifierMixin, _KNeighbors):
-    """Vote of the `n_neighbors` nearest known cases."""
+class KNeighborsClassifier(ClassifierMixin, _Neighbors):
+    """Vote of the `n_neighbors` nearest known cases, one voice each.
+
+    Derived in section 1.1.1; the idea is Fix and Hodges' (1951).
+    ``classes_`` holds the labels seen in ``fit``, sorted.
+
+    Examples
+    --------
+    >>> model = KNeighborsClassifier(n_neighbors=3)
+    >>> _ = model.fit([[1.4], [4.5], [5.1], [5.2]], ["se", "ve", "vi", "vi"])
+    >>> model.predict([[4.7]]).item()
+    'vi'
+    """
 
     def fit(self, X, y):
         """Remember the cases; nothing is computed yet."""
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
-        self._remember(X)
+        self._X = X
         self.classes_, self._y = np.unique(y, return_inverse=True)
         return self
 
     def predict_proba(self, X):
         """Share of the votes for each class, shape (N, K)."""
         _, rows = self.kneighbors(X)
-        votes = np.zeros((len(rows), len(self.classes_)))
-        for column in self._y[rows].T:
-            votes[np.arange(len(rows)), column] += 1
-        return votes / self.n_neighbors
+        return _count(self._y[rows], len(self.classes_)) / self.n_neighbors
 
     def predict(self, X):
         """Class with most votes; of equals, the first in `classes_`."""
@@ -111,14 +137,35 @@ class KNeighborsClassifier(ClassifierMixin, _KNeighbors):
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-class KNeighborsRegressor(RegressorMixin, _KNeighbors):
-    """Mean answer of the `n_neighbors` nearest known cases."""
+def _count(voices, n_classes):
+    """Count the voices (N, k) for each class, shape (N, K)."""
+    votes = np.zeros((len(voices), n_classes))
+    for column in voices.T:
+        votes[np.arange(len(voices)), column] += 1
+    return votes
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+class KNeighborsRegressor(RegressorMixin, _Neighbors):
+    """Mean answer of the `n_neighbors` nearest known cases.
+
+    Derived in section 1.1.1.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        How many cases are averaged, each with the same weight.
+
+    Examples
+    --------
+    >>> model = KNeighborsRegressor(2).fit([[0.0], [1.0], [5.0]], [1, 3, 9])
+    >>> model.predict([[0.4]]).item()
+    2.0
+    """
 
     def fit(self, X, y):
         """Remember the cases; nothing is computed yet."""
-        X, y = validate_data(self, X, y, numeric=True)
-        self._remember(X)
-        self._y = y
+        self._X, self._y = validate_data(self, X, y, numeric=True)
         return self
 
     def predict(self, X):
