@@ -27,6 +27,7 @@ help:  ## list the verbs
 	  | awk '{v = $$1; $$1 = ""; printf "  %-10s%s\n", v, $$0}'
 
 book: setup  ## build the whole book into _build/html
+	@$(PY) -m zerobook tangle
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
