@@ -133,9 +133,9 @@ def imported(node, modules):
 def split_dotted(dotted, modules):
     """``zerobook.losses.hinge`` -> (``zerobook.losses``, ``hinge``)."""
     parts = dotted.split(".")
-    for n in range(len(parts) - 1, 0, -1):
+    for n in range(len(parts), 0, -1):
         if ".".join(parts[:n]) in modules:
-            return ".".join(parts[:n]), parts[n]
+            return ".".join(parts[:n]), "".join(parts[n : n + 1])
     return dotted, ""
 
 
@@ -188,10 +188,10 @@ def root_name(node):
 # %% book/press/routes.md
 def own_uses(page, cell, modules):
     """Names of its own module that a tangled cell takes from elsewhere."""
-    if not cell.target:
+    tree = tree_of(cell)
+    if not cell.target or tree is None:
         return
     module = module_of(cell.target)
-    tree = ast.parse(cell.code)
     for name in free_names(cell.code) & modules.get(module, {}).keys():
         line = min(
             n.lineno
@@ -209,7 +209,8 @@ def built_names(book):
         if not cell.target:
             continue
         names = modules.setdefault(module_of(cell.target), {})
-        for name, _ in definitions(ast.parse(cell.code).body):
+        tree = tree_of(cell)
+        for name, _ in definitions(tree.body if tree else []):
             if "." not in name:
                 names.setdefault(name, (page, cell))
     for module in list(modules):
@@ -277,24 +278,31 @@ def too_late(book, page, cell, use, found):
 
 # %% book/press/routes.md
 def stations(book):
-    """What is to be run: pairs (page, modules met before it), no twins."""
-    seen, found = set(), []
+    """What is to be run: pairs (page, modules it can reach), no twins."""
+    found = []
     for route in ROUTES:
         for page in in_order(book, route):
             if all(cell.preview for cell in page.cells):
                 continue
             modules = assemble_all(met_with(book, page, route))
             texts = {target: m.text for target, m in modules.items()}
-            key = page.path, frozenset(needed(page, texts))
-            if key not in seen:
-                seen.add(key)
-                found.append((page, modules))
+            reached = needed(page, texts)
+            station = page, {t: modules[t] for t in sorted(reached)}
+            twins = [s for s in found if s[0] is page]
+            if not any(same(station, twin) for twin in twins):
+                found.append(station)
     return found
+
+
+def same(one, other):
+    """Whether two stations hand the page the same texts."""
+    texts = [{t: m.text for t, m in s[1].items()} for s in (one, other)]
+    return texts[0] == texts[1]
 
 
 # %% book/press/routes.md
 def needed(page, texts):
-    """Pairs (target, text) of the modules that a page imports, and theirs.
+    """Targets of the modules that a page imports, and that those import.
 
     Parameters
     ----------
@@ -304,7 +312,7 @@ def needed(page, texts):
 
     Returns
     -------
-    set of (str, str)
+    set of str
     """
     by_module = {module_of(target): target for target in texts}
     todo = [tree_of(cell) for cell in page.cells if not cell.preview]
@@ -315,8 +323,8 @@ def needed(page, texts):
             parts = name.split(".")
             for n in range(1, len(parts) + 1):
                 target = by_module.get(".".join(parts[:n]))
-                if target and (target, texts[target]) not in found:
-                    found.add((target, texts[target]))
+                if target and target not in found:
+                    found.add(target)
                     todo.append(ast.parse(texts[target]))
     return found
 
@@ -348,6 +356,8 @@ def run_page(root, page, modules):
     )
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), Plan(modules))
+        for name in ("_toc.yml", "book"):  # for pages that ask `where`
+            Path(folder, name).symlink_to(Path(root, name).resolve())
         try:
             client.execute(env={**os.environ, "PYTHONPATH": folder})
         except CellExecutionError as error:

@@ -1,7 +1,6 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Say which page of the book built a thing."""
 
-import ast
 import inspect
 import re
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from zerobook.press.assembling import assemble, definitions
 from zerobook.press.judging import module_of
 from zerobook.press.reading import read_book
-from zerobook.press.routes import built_names, uses_of
+from zerobook.press.routes import built_names, tree_of, uses_of
 
 
 # %% book/press/where.md
@@ -43,7 +42,8 @@ def places(book):
         if not cell.target:
             continue
         module = module_of(cell.target)
-        for name, node in definitions(ast.parse(cell.code).body):
+        tree = tree_of(cell)
+        for name, node in definitions(tree.body if tree else []):
             line = cell.code_line + node.lineno - 1
             place = Place(page.section, page.title, page.path, line)
             found.setdefault((module, name), place)
@@ -103,19 +103,20 @@ def by_line(book, path, number):
     if not cells:
         raise ValueError(f"no chapter writes {target}")
     module = assemble(target, cells)
-    count = len(module.text.splitlines())
-    if not 1 <= number <= count:
-        raise ValueError(f"{target} has lines 1 to {count}, not {number}")
-    page, line = module.origin(number)
-    file = Path(path)
-    if file.is_file() and file.read_text("utf-8") != module.text:
-        lines = file.read_text("utf-8").splitlines()[:number]
-        marks = [m for m in map(SIGNPOST.match, lines) if m]
-        page, line = (marks[-1][1] if marks else page), 1
-    title = {p.path: p for p, _ in cells}.get(page)
-    if title is None:
-        raise ValueError(f"{path} is stale: tangle first")
-    return [(target, Place(title.section, title.title, page, line))]
+    text = Path(path).read_text("utf-8") if Path(path).is_file() else None
+    lines = (text or module.text).splitlines()
+    if not 1 <= number <= len(lines):
+        raise ValueError(f"{target} has lines 1 to {len(lines)}, not {number}")
+    if text in (None, module.text):
+        page, line = module.origin(number)
+    else:
+        marks = [m[1] for m in map(SIGNPOST.match, lines[:number]) if m]
+        page, line = (marks or [cells[0][0].path])[-1], 1
+    for found, _ in cells:
+        if found.path == page:
+            place = Place(found.section, found.title, page, line)
+            return [(target, place)]
+    raise ValueError(f"{path} is older than its chapters: tangle first")
 
 
 # %% book/press/where.md

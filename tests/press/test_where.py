@@ -1,0 +1,114 @@
+"""Every name and every line leads back to its page."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+import zerobook
+from tests.press.conftest import cell, chapter
+from zerobook.press.reading import read_book
+from zerobook.press.where import places, users, where
+
+
+def test_every_definition_of_the_book_is_found_at_its_line(root):
+    book = read_book(root)
+    known = places(book)
+    assert len(known) > 200
+    lines = {p.path: (root / p.path).read_text().split("\n")
+             for p in book.pages}
+    for (_, name), place in known.items():
+        last = name.split(".")[-1]
+        near = "\n".join(lines[place.page][place.line - 1 : place.line + 2])
+        assert last in near, (name, place)
+
+
+def test_every_line_of_the_package_leads_to_the_line_it_came_from(root):
+    for path in sorted((root / "zerobook").glob("*.py")):
+        lines = path.read_text().splitlines()
+        for number in range(2, len(lines) + 1, 29):
+            text = lines[number - 1]
+            if not text.strip() or text.startswith("# %%"):
+                continue
+            ((_, place),) = where(f"{path}:{number}", root)
+            chapter_lines = (root / place.page).read_text().split("\n")
+            assert chapter_lines[place.line - 1] == text, (path, number)
+
+
+def test_a_name_may_be_given_in_full_or_by_its_end(make_book):
+    root = make_book({
+        "one": chapter("1.1 One", cell("def f():\n    pass", "zerobook/a.py")),
+        "two": chapter("1.2 Two", cell("def f():\n    pass", "zerobook/b.py")),
+    })
+    assert [name for name, _ in where("f", root)] == [
+        "zerobook.a.f", "zerobook.b.f"]
+    for name in ("a.f", "zerobook.a.f"):
+        ((full, place),) = where(name, root)
+        assert full == "zerobook.a.f"
+        assert place == ("1.1", "1.1 One", "book/one.md", 6)
+    assert [p.page for _, p in where("zerobook.b", root)] == ["book/two.md"]
+
+
+def test_objects_know_where_they_were_built(root):
+    from zerobook.linear_model import LinearRegression
+
+    ((name, place),) = where(LinearRegression, root)
+    assert name == "zerobook.linear_model.LinearRegression"
+    assert place.section == "1.1.2"
+    assert where(LinearRegression(), root) == where(LinearRegression, root)
+    ((name, _),) = where(LinearRegression().predict, root)
+    assert name.endswith("LinearRegression.predict")
+    assert where(zerobook.linear_model, root)
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        ("no_such_thing", "no chapter builds"),
+        (len, "not from zerobook"),
+        ("zerobook/losses.py:99999", "lines 1 to"),
+        ("elsewhere/losses.py:3", "no file of zerobook"),
+        ("zerobook/nothing.py:3", "no chapter writes"),
+    ],
+)
+def test_what_the_book_does_not_build_is_refused_in_words(root, thing, words):
+    with pytest.raises(ValueError, match=words):
+        where(thing, root)
+
+
+def test_a_stale_module_is_answered_with_its_signpost(make_book):
+    from zerobook.press.writing import tangle
+
+    root = make_book({"one": chapter(
+        "1.1 One", cell("x = 1", "zerobook/a.py"))})
+    tangle(root)
+    path = root / "zerobook/a.py"
+    path.write_text(path.read_text().replace("x = 1", "# mine\nx = 1"))
+    ((_, place),) = where(f"{path}:5", root)
+    assert (place.page, place.line) == ("book/one.md", 1)
+
+
+def test_users_are_the_other_pages_in_order(make_book):
+    root = make_book({
+        "one": chapter("1.1 A", cell("def f():\n    pass", "zerobook/a.py")),
+        "two": chapter("1.2 B", cell("from zerobook.a import f\n\n"
+                                     "def g():\n    f()", "zerobook/a.py")),
+        "three": chapter("1.3 C", cell("from zerobook import a\n\na.f()")),
+    })
+    found = users(read_book(root))
+    assert [p.section for p in found["zerobook.a", "f"]] == ["1.2", "1.3"]
+    assert ("zerobook.a", "g") not in found
+
+
+def test_where_works_from_an_installed_wheel(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "zerobook", "where", "linear_model.LinearRegression"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1.1.2" in done.stdout and "book/foundations/linear_models.md:" in \
+        done.stdout
