@@ -22,8 +22,12 @@ NAMES = {
 
 
 def idx_bytes(a, compress=True):
-    code = {np.dtype(v).newbyteorder("="): k for k, v in datasets.IDX_TYPES.items()}
-    head = bytes([0, 0, code[a.dtype], a.ndim]) + struct.pack(f">{a.ndim}I", *a.shape)
+    code = {
+        np.dtype(v).newbyteorder("="): k for k, v in datasets.IDX_TYPES.items()
+    }
+    head = bytes([0, 0, code[a.dtype], a.ndim]) + struct.pack(
+        f">{a.ndim}I", *a.shape
+    )
     raw = head + a.astype(a.dtype.newbyteorder(">")).tobytes()
     return gzip.compress(raw, mtime=0) if compress else raw
 
@@ -66,7 +70,9 @@ class Server:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), Handler
+        )
         self.url = f"http://127.0.0.1:{self.server.server_port}/mnist/"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -320,7 +326,9 @@ def test_a_file_cut_short_is_fetched_again_from_the_start(serve, small, get):
 
     X, _ = get(serve(cut_once))
     assert len(X) == 50
-    assert sorted(p.name for p in get.folder.iterdir()) == sorted(NAMES["train"])
+    assert sorted(p.name for p in get.folder.iterdir()) == sorted(
+        NAMES["train"]
+    )
 
 
 def test_a_wrong_hash_is_refused_and_leaves_nothing(serve, small, get):
@@ -369,7 +377,10 @@ def test_a_file_without_a_known_hash_is_refused(serve, small, get):
 
 def test_progress_is_told_in_bytes(serve, small, get):
     told = []
-    get(serve(whole(small)), progress=lambda done, size: told.append((done, size)))
+    get(
+        serve(whole(small)),
+        progress=lambda done, size: told.append((done, size)),
+    )
     assert told[-1][0] == told[-1][1] == len(small[NAMES["train"][1]])
 
 

@@ -18,7 +18,11 @@ from zerobook import datasets, persistence
 from zerobook.base import BaseEstimator
 from zerobook.cluster import KMeans
 from zerobook.decomposition import PCA
-from zerobook.linear_model import LinearRegression, LogisticRegression, Perceptron
+from zerobook.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    Perceptron,
+)
 from zerobook.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from zerobook.neural_network import RandomLayerClassifier
 from zerobook.preprocessing import StandardScaler
@@ -64,7 +68,9 @@ def test_no_estimator_is_left_out_of_the_list():
             if inspect.isclass(cls) and issubclass(cls, BaseEstimator):
                 found.add(cls)
     named = {type(estimator) for estimator in ESTIMATORS}
-    assert {c for c in found if c is not BaseEstimator and hasattr(c, "fit")} == named
+    assert {
+        c for c in found if c is not BaseEstimator and hasattr(c, "fit")
+    } == named
 
 
 def fitted(estimator):
@@ -152,13 +158,17 @@ def test_the_transformer_works_before_a_model_of_scikit_learn(estimator):
     from sklearn.linear_model import LogisticRegression as Theirs
 
     X, y = datasets.load_iris()
-    pipeline = make_pipeline(sklearn.base.clone(estimator), Theirs(max_iter=500))
+    pipeline = make_pipeline(
+        sklearn.base.clone(estimator), Theirs(max_iter=500)
+    )
     assert pipeline.fit(X, y).score(X, y) > 0.9
 
 
 def test_scikit_learns_grid_search_tunes_a_pipeline_of_ours():
     X, y = datasets.load_iris()
-    pipeline = make_pipeline(StandardScaler(), PCA(n_components=2), LogisticRegression())
+    pipeline = make_pipeline(
+        StandardScaler(), PCA(n_components=2), LogisticRegression()
+    )
     grid = {"pca__n_components": [1, 2], "logisticregression__C": [0.01, 1.0]}
     search = TheirGridSearchCV(pipeline, grid, cv=5).fit(X, y)
     assert search.best_score_ > 0.88

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from zerobook import persistence
-from zerobook.base import BaseEstimator, ClusterMixin
+from zerobook.base import BaseEstimator
 
 
 def same(a, b):
@@ -21,9 +21,13 @@ def same(a, b):
         return False
     if isinstance(a, np.ndarray):
         if a.dtype.hasobject:
-            return a.shape == b.shape and same(a.ravel().tolist(), b.ravel().tolist())
+            return a.shape == b.shape and same(
+                a.ravel().tolist(), b.ravel().tolist()
+            )
         return (
-            a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+            a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.tobytes() == b.tobytes()
         )
     if isinstance(a, np.generic):
         return a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -62,12 +66,16 @@ plain = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
 )
 values = st.recursive(
-    st.one_of(plain, arrays, st.floats().map(np.float32), st.booleans().map(np.bool_)),
+    st.one_of(
+        plain, arrays, st.floats().map(np.float32), st.booleans().map(np.bool_)
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.lists(inner, max_size=3).map(tuple),
         st.dictionaries(st.text("abc_ ", max_size=3), inner, max_size=3),
-        st.dictionaries(st.tuples(st.integers(), st.booleans()), inner, max_size=2),
+        st.dictionaries(
+            st.tuples(st.integers(), st.booleans()), inner, max_size=2
+        ),
     ),
     max_leaves=8,
 )
@@ -75,7 +83,9 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,4}_?", fullmatch=True), values))
-def test_whatever_a_model_holds_comes_back_as_it_was(tmp_path_factory, attributes):
+def test_whatever_a_model_holds_comes_back_as_it_was(
+    tmp_path_factory, attributes
+):
     path = tmp_path_factory.mktemp("models") / "m.npz"
     before = model(**attributes)
     persistence.save(before, path)
@@ -113,7 +123,8 @@ def test_a_generator_goes_on_where_it_stood(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [lambda x: x, object(), {1, 2}, os.system, np.random.RandomState(0)]
+    "value",
+    [lambda x: x, object(), {1, 2}, os.system, np.random.RandomState(0)],
 )
 def test_what_is_no_data_is_refused_and_leaves_no_file(tmp_path, value):
     with pytest.raises(TypeError, match="cannot save"):
@@ -147,7 +158,9 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     before = model(coef_=np.arange(5.0), alpha=1.0)
     for name in ("a.npz", "b.npz"):
         persistence.save(before, tmp_path / name)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.npz").read_bytes() == (
+        tmp_path / "b.npz"
+    ).read_bytes()
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path):
@@ -213,7 +226,10 @@ def test_a_class_that_is_no_model_of_ours_is_refused(tmp_path, name):
     "name", ["os.system", "numpy.load", "numpy.fromfile", "zerobook.base.warn"]
 )
 def test_a_function_outside_mathematics_is_refused(tmp_path, name):
-    tree = ["model", ["zerobook.base.BaseEstimator", {"f": ["function", name]}]]
+    tree = [
+        "model",
+        ["zerobook.base.BaseEstimator", {"f": ["function", name]}],
+    ]
     with pytest.raises(ValueError, match="not zerobook's"):
         persistence.load(forge(tmp_path / "m.npz", tree))
 

@@ -24,7 +24,8 @@ class BaseEstimator:
 
     def get_params(self, deep=True):
         """Arguments by name; those of inner models as ``model__alpha``."""
-        params = {k: getattr(self, k) for k in sorted(_arguments(type(self)))}
+        names = sorted(_arguments(type(self)))
+        params = {name: getattr(self, name) for name in names}
         if deep:
             params |= _inner_params(params)
         return params
@@ -52,17 +53,22 @@ def _inner_params(params):
 
 def _set_params(estimator, params):
     valid = estimator.get_params(deep=False)
+    own, inner = {}, {}
     for key, value in params.items():
-        name, inside, rest = key.partition("__")
-        if name not in valid:
+        name, _, rest = key.partition("__")
+        if key in valid:
+            own[key] = value
+        elif rest and hasattr((valid | params).get(name), "set_params"):
+            inner.setdefault(name, {})[rest] = value
+        else:
             raise ValueError(
-                f"Invalid parameter {name!r} for estimator {estimator}. "
+                f"Invalid parameter {key!r} for estimator {estimator}. "
                 f"Valid parameters are: {sorted(valid)!r}."
             )
-        if inside:
-            getattr(estimator, name).set_params(**{rest: value})
-        else:
-            setattr(estimator, name, value)
+    for name, value in own.items():
+        setattr(estimator, name, value)
+    for name, deeper in inner.items():
+        getattr(estimator, name).set_params(**deeper)
     return estimator
 
 
@@ -173,8 +179,8 @@ def _as_float(X, name, dtype=None):
     X = np.asarray(X)
     if np.iscomplexobj(X):
         raise ValueError(f"Complex data not supported\n{X}\n")
-    if X.dtype.kind in "USV":
-        raise ValueError(f"could not convert {name}: text is not a number")
+    if X.dtype.kind not in "biufO":
+        raise ValueError(f"could not convert {name} to float: {X.dtype!r}")
     if dtype is None:
         dtype = X.dtype if X.dtype == np.float32 else np.float64
     return X.astype(dtype, copy=False)
@@ -191,7 +197,11 @@ def _wrong_ndim(X, name):
 
 
 def _check_size(X, min_samples):
-    for size, least, what in zip(X.shape, (min_samples, 1), ("sample", "feature")):
+    rows, columns = X.shape
+    for size, least, what in (
+        (rows, min_samples, "sample"),
+        (columns, 1, "feature"),
+    ):
         if size < least:
             raise ValueError(
                 f"Found array with {size} {what}(s) (shape={X.shape}) while "
@@ -200,30 +210,35 @@ def _check_size(X, min_samples):
 
 
 def _check_finite(a, name):
-    if not np.isfinite(a.sum()) and not np.isfinite(a).all():
-        what = "NaN" if np.isnan(a).any() else "infinity"
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(a.sum()):  # one quick pass settles most cases
+            return
+    if np.isnan(a).any():
+        raise ValueError(f"Input {name} contains NaN.")
+    if np.isinf(a).any():
         raise ValueError(
-            f"Input {name} contains {what}"
-            + (f" or a value too large for {a.dtype!r}." if what != "NaN" else ".")
+            f"Input {name} contains infinity or a value too large for "
+            f"{a.dtype!r}."
         )
 
 
 # %% book/given/estimators.md
+COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change "
+    "the shape of y to (n_samples,), for example using ravel()."
+)
+
+
 def check_target(y, *, numeric=False):
     """Return `y` as a vector of shape (N,), finite where it is a number."""
     if hasattr(y, "toarray") and not isinstance(y, np.ndarray):
-        raise TypeError("Sparse data was passed for y: dense is required.")
+        raise TypeError("Sparse data was passed for y, dense is required.")
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
-        warn(
-            "A column-vector y was passed when a 1d array was expected. "
-            "Please change the shape of y to (n_samples,), for example "
-            "using ravel().",
-            DataConversionWarning,
-        )
+        warn(COLUMN, DataConversionWarning)
         y = y.ravel()
     if y.ndim != 1:
-        raise ValueError(f"y should be a 1d array, got shape {y.shape} instead.")
+        raise ValueError(f"y should be a 1d array, got shape {y.shape}.")
     if numeric:
         y = _as_float(y, "y")
     if y.dtype.kind == "f":
@@ -263,7 +278,10 @@ def check_classification_targets(y, *, at_least=1):
             "classifier, which expects discrete classes on a regression "
             "target with continuous values."
         )
-    classes = np.unique(y)
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise ValueError(f"Unknown label type: mixed ({error})") from None
     if len(classes) < at_least:
         raise ValueError(
             f"This model needs samples of at least {at_least} classes in the "
@@ -348,18 +366,20 @@ def _check_feature_names(estimator, X, reset):
 
 # %% book/given/estimators.md
 def _names_differ(known, names):
-    message = "The feature names should match those that were passed during fit.\n"
-    unseen = [n for n in names if n not in known]
-    missing = [n for n in known if n not in names]
+    unseen = sorted(set(names) - set(known))
+    missing = sorted(set(known) - set(names))
+    lines = [
+        "The feature names should match those that were passed during fit."
+    ]
     if unseen:
-        message += "Feature names unseen at fit time:\n"
-        message += "".join(f"- {n}\n" for n in sorted(unseen))
+        lines += ["Feature names unseen at fit time:", *unseen]
     if missing:
-        message += "Feature names seen at fit time, yet now missing:\n"
-        message += "".join(f"- {n}\n" for n in sorted(missing))
+        lines += ["Feature names seen at fit time, yet now missing:", *missing]
     if not unseen and not missing:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    return message
+        lines += [
+            "Feature names must be in the same order as they were in fit."
+        ]
+    return "\n".join(lines) + "\n"
 
 
 # %% book/given/estimators.md
@@ -395,10 +415,10 @@ def _sklearn_tags(estimator):
     role = getattr(estimator, "_estimator_type", None)
     supervised = role in ("classifier", "regressor")
     poor = getattr(estimator, "_poor_score", False)
-    tags = Tags(estimator_type=role, target_tags=TargetTags(required=supervised))
+    target = TargetTags(required=supervised)
+    tags = Tags(estimator_type=role, target_tags=target)
     if role == "classifier":
-        many = getattr(estimator, "_multi_class", True)
-        tags.classifier_tags = ClassifierTags(poor_score=poor, multi_class=many)
+        tags.classifier_tags = ClassifierTags(poor_score=poor)
     if role == "regressor":
         tags.regressor_tags = RegressorTags(poor_score=poor)
     if hasattr(estimator, "transform"):

@@ -390,10 +390,10 @@ def _one_round(urls, job):
 
 # %% book/given/datasets.md
 def _put_it_there(target, sha256, reasons):
-    there = "is there but is another file, and" if target.exists() else ""
+    there = " is there but is another file, and" if target.exists() else ""
     tried = "".join(f"\n  {r}" for r in dict.fromkeys(reasons)) or " nothing"
     return (
-        f"{target.name} {there} could not be fetched. Tried:{tried}\n"
+        f"{target.name}{there} could not be fetched. Tried:{tried}\n"
         f"Get it on any machine and put it at\n  {target}\n"
         f"  sha256 {sha256}\n"
         "or set ZEROBOOK_DATA to a folder of your choice and put it there."

@@ -12,15 +12,19 @@ import numpy as np
 # %% book/given/estimators.md
 FORMAT = "zerobook-model"
 FORMAT_VERSION = 1
-# functions may come from these modules only, and from numpy's ufuncs
-FUNCTION_MODULES = ("zerobook.activations", "zerobook.losses", "zerobook.metrics")
+FUNCTION_MODULES = (
+    "zerobook.activations",
+    "zerobook.losses",
+    "zerobook.metrics",
+)
 
 
 # %% book/given/estimators.md
+PLAIN = (type(None), bool, int, float, str)
+
+
 def _encode(value, arrays):
-    if value is None or isinstance(value, (bool, int, float, str)) and type(
-        value
-    ) in (bool, int, float, str):
+    if type(value) in PLAIN:
         return value
     for known, encode in _ENCODERS:
         if known(value):
@@ -51,8 +55,8 @@ def _encode_items(value, arrays):
 
 
 def _encode_dict(value, arrays):
-    pairs = [[_encode(k, arrays), _encode(v, arrays)] for k, v in value.items()]
-    return ["dict", pairs]
+    flat = [_encode(item, arrays) for pair in value.items() for item in pair]
+    return ["dict", flat]
 
 
 def _encode_generator(value, arrays):
@@ -163,8 +167,9 @@ _DECODERS = {
     "objects": _decode_objects,
     "list": lambda items, arrays: [_decode(i, arrays) for i in items],
     "tuple": lambda items, arrays: tuple(_decode(i, arrays) for i in items),
-    "dict": lambda pairs, arrays: {
-        _decode(k, arrays): _decode(v, arrays) for k, v in pairs
+    "dict": lambda flat, arrays: {
+        _decode(k, arrays): _decode(v, arrays)
+        for k, v in zip(flat[::2], flat[1::2])
     },
     "generator": _decode_generator,
     "function": lambda path, arrays: _find(path, _is_function, "function"),

@@ -246,11 +246,12 @@ def show_digits(images, labels=None, *, columns=10, scale=0.55):
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     tall = scale if labels is None else 1.4 * scale
+    size = (columns * scale, rows * tall)
     fig, axes = _pyplot().subplots(
-        rows, columns, figsize=(columns * scale, rows * tall), squeeze=False
+        rows, columns, figsize=size, squeeze=False, layout="constrained"
     )
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     _tile(axes.flat, images, labels)
-    fig.subplots_adjust(0, 0, 1, 1, wspace=0.08, hspace=0.08 * tall / scale)
     return fig
 
 
