@@ -1,11 +1,21 @@
-"""Splitting: nothing lost, nothing twice, proportions kept."""
+"""Splits and folds: nothing lost, nothing twice, scores as scikit-learn's."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import model_selection as oracle
 
-from zerobook.model_selection import train_test_split
+from zerobook.base import BaseEstimator
+from zerobook.datasets import load_diabetes, load_iris
+from zerobook.linear_model import LinearRegression, LogisticRegression
+from zerobook.model_selection import (
+    KFold,
+    check_cv,
+    clone,
+    cross_val_score,
+    train_test_split,
+)
 
 
 @given(st.integers(2, 60), st.integers(0, 10**6), st.data())
@@ -72,3 +82,81 @@ def test_lengths_that_differ_are_refused():
         train_test_split(np.arange(10), np.arange(9))
     with pytest.raises(ValueError, match="lengths"):
         train_test_split(np.arange(9), np.arange(9), stratify=np.arange(8))
+
+
+@given(st.integers(2, 40), st.integers(2, 12))
+def test_folds_in_file_order_are_scikit_learns(n, k):
+    k = min(n, k)
+    X = np.zeros((n, 1))
+    ours = list(KFold(k).split(X))
+    for mine, theirs in zip(ours, oracle.KFold(k).split(X), strict=True):
+        assert np.array_equal(mine[0], theirs[0])
+        assert np.array_equal(mine[1], theirs[1])
+
+
+@given(st.integers(2, 40), st.integers(2, 12), st.integers(0, 99))
+def test_every_row_is_tested_once_and_never_trained_on(n, k, seed):
+    k = min(n, k)
+    folds = KFold(k, shuffle=True, random_state=seed)
+    tests = []
+    for train, test in folds.split(np.zeros((n, 1))):
+        assert not set(train) & set(test)
+        assert len(train) + len(test) == n
+        tests.append(test)
+    assert sorted(np.concatenate(tests)) == list(range(n))
+    sizes = [len(test) for test in tests]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_seed_fixes_the_mix():
+    X = np.zeros((30, 1))
+    mixed = [
+        [test.tolist() for _, test in KFold(3, shuffle=True, random_state=s).split(X)]
+        for s in (0, 0, 1)
+    ]
+    assert mixed[0] == mixed[1] != mixed[2]
+
+
+@pytest.mark.parametrize("k", [0, 1, 6])
+def test_more_folds_than_rows_or_fewer_than_two_are_refused(k):
+    with pytest.raises(ValueError, match="n_splits"):
+        list(KFold(k).split(np.zeros((5, 1))))
+
+
+@pytest.mark.parametrize("model, load", [
+    (LinearRegression(), load_diabetes),
+    (LogisticRegression(tol=1e-6), load_iris),
+])
+def test_scores_are_those_of_scikit_learn_on_the_same_folds(model, load):
+    X, y = load()
+    folds = KFold(5, shuffle=True, random_state=3)
+    ours = cross_val_score(model, X, y, cv=folds)
+    theirs = oracle.cross_val_score(model, X, y, cv=folds)
+    np.testing.assert_allclose(ours, theirs)
+    assert not hasattr(model, "coef_")  # the model given stays untouched
+
+
+def test_a_number_of_folds_means_shuffled_ones():
+    # iris lies sorted by species: unshuffled thirds would score zero
+    X, y = load_iris()
+    model = LogisticRegression()
+    assert cross_val_score(model, X, y, cv=KFold(3)).mean() < 0.1
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.9
+    assert np.array_equal(
+        cross_val_score(model, X, y, cv=3), cross_val_score(model, X, y, cv=3)
+    )
+    splitter = oracle.KFold(4)
+    assert check_cv(splitter) is splitter
+
+
+def test_clone_copies_arguments_and_forgets_what_was_learned():
+    class Outer(BaseEstimator):
+        def __init__(self, inner=None, grid=None):
+            self.inner, self.grid = inner, grid
+
+    fitted = LinearRegression(fit_intercept=False).fit([[1.0], [2.0]], [1, 2])
+    outer = Outer(fitted, grid=[1, 2])
+    copy = clone(outer)
+    assert copy.inner is not fitted and not hasattr(copy.inner, "coef_")
+    assert copy.inner.fit_intercept is False
+    assert copy.grid == [1, 2] and copy.grid is not outer.grid

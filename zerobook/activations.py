@@ -34,7 +34,7 @@ def sigmoid_backward(g, x, y):
     return g * y * (1 - y)
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 def softmax(x, axis=-1):
     """Turn scores into probabilities that sum to one along `axis`.
 
@@ -66,11 +66,23 @@ def softmax_backward(g, x, y, axis=-1):
     return y * (g - (g * y).sum(axis=axis, keepdims=True))
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 def log_softmax(x, axis=-1):
     """Logarithm of `softmax`, in nats, exact where softmax rounds to 0.
 
     Derived in section 1.1.2.
+
+    Parameters
+    ----------
+    x : ndarray of float
+        Scores, such as the (N, K) logits of K classes.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Zero or less; ``-log(K)`` each where all scores are equal.
 
     Examples
     --------

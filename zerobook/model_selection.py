@@ -132,6 +132,7 @@ def check_cv(cv):
     return KFold(cv, shuffle=True, random_state=0)
 
 
+# %% 1.1.2 book/foundations/linear_models.md
 def cross_val_score(estimator, X, y, *, cv=5):
     """Score a fresh copy of the model on each part it has not seen.
 
