@@ -226,4 +226,4 @@ def test_a_newton_run_learns_the_digits_from_a_stated_start():
     X, y = SETS["digits"]
     model = LogisticRegression().fit(X, y)
     loss = -np.mean(model.predict_log_proba(X)[np.arange(len(y)), y])
-    assert loss < 0.1 < np.log(10)  # log(10) is what guessing costs
+    assert loss < 0.2 < np.log(10)  # log(10) is what guessing costs

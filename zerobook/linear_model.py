@@ -34,7 +34,7 @@ from zerobook.base import (
 
 # %% 1.1.2 book/foundations/linear_models.md
 class LinearRegression(RegressorMixin, BaseEstimator):
-    """Least squares: the weighted sum nearest to the targets.
+    """Least squares: the weighted sum of columns nearest to the target.
 
     Derived in section 1.1.2.
 
@@ -46,7 +46,8 @@ class LinearRegression(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     coef_ : ndarray of shape (D,)
-        Units of the target per unit of each feature.
+        Units of the target per unit of each feature; the smallest of the
+        best weights where columns repeat each other.
     intercept_ : float
         Prediction where all features are zero.
 
@@ -77,7 +78,7 @@ class LinearRegression(RegressorMixin, BaseEstimator):
         return X @ self.coef_ + self.intercept_
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 def _conjugate_gradient(product, b, inverse, rtol, max_iter=200):
     """Solve ``H x = b`` from products ``H v``; `inverse` is near H's own."""
     x, r = np.zeros_like(b), b
@@ -97,18 +98,17 @@ def _conjugate_gradient(product, b, inverse, rtol, max_iter=200):
     return x
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 class _LogisticLoss:
-    """Mean loss of a weight matrix plus its penalty, and two derivatives."""
+    """Mean loss of a weight matrix plus penalty, with two derivatives."""
 
     def __init__(self, X, classes, n_classes, alpha):
-        self.X, self.y, self.alpha = X, classes, alpha  # alpha: (D, 1)
-        self.gram = X.T @ X / len(X)  # (D, D)
+        self.X, self.y, self.alpha = X, classes, alpha  # (N, D), (N,), (D, 1)
         self.shape = X.shape[1], n_classes
         self.loss, self.loss_backward = cross_entropy, cross_entropy_backward
         self.p, self.p_backward = softmax, softmax_backward
         if n_classes == 2:
-            self.shape, self.y = (X.shape[1], 1), classes[:, None]
+            self.y, self.shape = classes[:, None], (X.shape[1], 1)
             self.loss = binary_cross_entropy
             self.loss_backward = binary_cross_entropy_backward
             self.p, self.p_backward = sigmoid, sigmoid_backward
@@ -119,47 +119,58 @@ class _LogisticLoss:
 
     def gradient(self, weight, logits):
         g = self.loss_backward(1.0, logits, self.y)  # (N, K)
-        return self.X.T @ g + self.alpha * weight
+        return self.X.T @ g + self.alpha * weight  # (D, K)
 
-    def direction(self, gradient, logits):
-        """Newton's step: solve ``H d = gradient``, H only as products."""
+    def curvature(self, logits):
+        """Return the function that multiplies by the Hessian."""
         X, p = self.X, self.p(logits)
 
-        def product(d):
-            g = self.p_backward(X @ d, logits, p) / len(X)  # (N, K)
-            return X.T @ g + self.alpha * d
+        def product(V):
+            change = self.p_backward(X @ V, logits, p)  # (N, K)
+            return X.T @ change / len(X) + self.alpha * V
 
-        H = np.mean(p * (1 - p)) * self.gram  # (D, D)
-        diagonal = H.diagonal() * (1 + 1e-10) + self.alpha[:, 0]
-        np.fill_diagonal(H, np.where(diagonal > 0, diagonal, 1.0))
-        rtol = min(0.3, np.linalg.norm(gradient) ** 0.5)
-        return _conjugate_gradient(product, gradient, np.linalg.inv(H), rtol)
+        return product
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
+def _newton_direction(f, gram, gradient, logits):
+    p = f.p(logits)
+    H = np.mean(p * (1 - p)) * gram  # (D, D)
+    diagonal = H.diagonal() * (1 + 1e-10) + f.alpha[:, 0]
+    np.fill_diagonal(H, np.where(diagonal > 0, diagonal, 1.0))
+    rtol = min(0.3, np.linalg.norm(gradient) ** 0.5)
+    return _conjugate_gradient(
+        f.curvature(logits), gradient, np.linalg.inv(H), rtol
+    )
+
+
+# %% 1.1.2 book/foundations/several_classes.md
 def _newton(f, tol, max_iter):
-    """Minimise `f`; return the weights, the steps, and whether it arrived."""
+    """Minimise `f`; return weights, number of steps, whether it arrived."""
     weight = np.zeros(f.shape)
     logits = f.X @ weight
     value = f.value(weight, logits)
+    gram = f.X.T @ f.X / len(f.X)
     for n_iter in range(1, max_iter + 1):
         gradient = f.gradient(weight, logits)
         if np.abs(gradient).max() <= tol:
             return weight, n_iter, True
-        d = f.direction(gradient, logits)
-        Xd, slope, t = f.X @ d, np.vdot(gradient, d), 1.0
-        target = value + 4 * np.finfo(float).eps * abs(value)
-        while t > 1e-10:
-            new = weight - t * d, logits - t * Xd
-            value = f.value(*new)
-            if value <= target - 1e-4 * t * slope:
-                break
-            t /= 2
-        weight, logits = new
+        d = _newton_direction(f, gram, gradient, logits)
+        weight, logits, value = _step(f, weight, logits, value, d, gradient)
     return weight, max_iter, False
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+def _step(f, weight, logits, value, d, gradient):
+    slope, move, rounding = np.vdot(gradient, d), f.X @ d, 1e-15 * value
+    for t in 0.5 ** np.arange(30):
+        new = weight - t * d, logits - t * move
+        new_value = f.value(*new)
+        if new_value <= value - 1e-4 * t * slope + rounding:
+            break
+    return *new, new_value
+
+
+# %% 1.1.2 book/foundations/several_classes.md
 class LinearClassifierMixin(ClassifierMixin):
     """Decisions of a classifier that has ``coef_`` and ``intercept_``."""
 
@@ -177,11 +188,11 @@ class LinearClassifierMixin(ClassifierMixin):
         return self.classes_[best.astype(int)]
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 class LogisticRegression(LinearClassifierMixin, BaseEstimator):
     """Classes from weighted sums: sigmoid for two, softmax for more.
 
-    Derived in section 1.1.2.
+    Derived in section 1.1.2. ``coef_`` is (K, D), scikit-learn's way round.
 
     Parameters
     ----------
@@ -231,7 +242,7 @@ class LogisticRegression(LinearClassifierMixin, BaseEstimator):
         return np.exp(self.predict_log_proba(X))
 
 
-# %% 1.1.2 book/foundations/logistic_regression.md
+# %% 1.1.2 book/foundations/several_classes.md
 def _fit_logistic(self, X, y):
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
