@@ -43,9 +43,13 @@ class Cell:
 
 
 # %% book/press/reading.md
-@dataclass
+@dataclass(eq=False)
 class Page:
-    """A page of the book; `section` is the number its title begins with."""
+    """A page of the book; `section` is the number its title begins with.
+
+    Two pages are the same if they are one object, so that a page can be
+    a dictionary's key.
+    """
 
     path: str
     title: str = ""
