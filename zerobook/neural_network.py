@@ -19,7 +19,7 @@ from zerobook.optim import minibatches
 
 # %% 1.2.1 book/foundations/neural_networks.md
 def linear(X, weight, bias):
-    """Weighted sums of the columns of `X`, one per unit: ``X @ weight + bias``.
+    """Weighted sums of the inputs, one per unit: ``X @ weight + bias``.
 
     Parameters
     ----------
@@ -350,6 +350,7 @@ def sgd(layers, *, lr):
     return step
 
 
+# %% 1.2.3 book/foundations/backpropagation.md
 def momentum(layers, *, lr, momentum=0.9):
     """As `sgd`, with a velocity remembered for every parameter."""
     params = parameters(layers)
@@ -410,6 +411,7 @@ def train_epoch(layers, X, y, step, *, batch_size=32, rng=None):
     return total / len(X)
 
 
+# %% 1.2.3 book/foundations/backpropagation.md
 def train(layers, X, y, step, *, epochs, batch_size=32, rng=None):
     """`train_epoch`, `epochs` times; returns the losses, one per pass."""
     rng = np.random.default_rng(rng)

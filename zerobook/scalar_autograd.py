@@ -20,10 +20,11 @@ class Value:
     ----------
     grad : float
         After ``L.backward()``: how much `L` moves per unit of this number.
+        Further calls add to it.
 
     Notes
     -----
-    Section 1.2.3; the idea of a small scalar engine is Karpathy's micrograd.
+    Section 1.2.3; the idea of so small an engine is Karpathy's micrograd.
 
     Examples
     --------
@@ -46,51 +47,73 @@ def _value(x):
     return x if isinstance(x, Value) else Value(x)
 
 
-def add(a, b):
-    """Sum; both parents count one for one."""
+def _add(a, b):
     a, b = _value(a), _value(b)
     return Value(a.data + b.data, (a, b), (1.0, 1.0))
 
 
-def multiply(a, b):
-    """Product; each parent counts as much as the other one is worth."""
+def _multiply(a, b):
     a, b = _value(a), _value(b)
     return Value(a.data * b.data, (a, b), (b.data, a.data))
 
 
-def power(a, n):
-    """`a` to the fixed power `n`."""
+def _power(a, n):
     return Value(a.data**n, (a,), (n * a.data ** (n - 1),))
 
 
-def exp(a):
-    """e to the power `a`, its own slope."""
+Value.__add__ = _add
+Value.__radd__ = _add
+Value.__mul__ = _multiply
+Value.__rmul__ = _multiply
+Value.__pow__ = _power
+
+
+# %% 1.2.3 book/foundations/backpropagation.md
+def _exp(a):
     y = math.exp(a.data)
     return Value(y, (a,), (y,))
 
 
-def log(a):
-    """Natural logarithm of a positive number."""
+def _log(a):
     return Value(math.log(a.data), (a,), (1 / a.data,))
 
 
-def tanh(a):
-    """Hyperbolic tangent, slope ``1 - y * y``."""
+def _tanh(a):
     y = math.tanh(a.data)
     return Value(y, (a,), (1 - y * y,))
 
 
+Value.exp = _exp
+Value.log = _log
+Value.tanh = _tanh
+
+
 # %% 1.2.3 book/foundations/backpropagation.md
-Value.__add__ = add
-Value.__radd__ = add
-Value.__mul__ = multiply
-Value.__rmul__ = multiply
-Value.__pow__ = power
-Value.__neg__ = lambda self: multiply(self, -1.0)
-Value.__sub__ = lambda self, other: add(self, -_value(other))
-Value.__rsub__ = lambda self, other: add(other, -self)
-Value.__truediv__ = lambda self, other: multiply(self, _value(other) ** -1)
-Value.__rtruediv__ = lambda self, other: multiply(other, self**-1)
+def _negative(a):
+    return a * -1.0
+
+
+def _subtract(a, b):
+    return a + _value(b) * -1.0
+
+
+def _subtract_from(a, b):
+    return _value(b) + a * -1.0
+
+
+def _divide(a, b):
+    return a * _value(b) ** -1
+
+
+def _divide_into(a, b):
+    return _value(b) * a**-1
+
+
+Value.__neg__ = _negative
+Value.__sub__ = _subtract
+Value.__rsub__ = _subtract_from
+Value.__truediv__ = _divide
+Value.__rtruediv__ = _divide_into
 
 
 # %% 1.2.3 book/foundations/backpropagation.md
@@ -98,8 +121,8 @@ def ancestors(value):
     """All numbers that `value` was made of and itself, parents first."""
     order, seen, stack = [], set(), [(value, False)]
     while stack:
-        node, parents_done = stack.pop()
-        if parents_done:
+        node, parents_are_in = stack.pop()
+        if parents_are_in:
             order.append(node)
         elif id(node) not in seen:
             seen.add(id(node))
@@ -108,14 +131,15 @@ def ancestors(value):
     return order
 
 
-def backward(value):
+# %% 1.2.3 book/foundations/backpropagation.md
+def _backward(value):
     """Add to each ancestor's `grad` how much `value` moves per unit of it."""
-    slope = {id(value): 1.0}
+    arrived = {id(value): 1.0}
     for node in reversed(ancestors(value)):
-        g = slope[id(node)]
+        g = arrived[id(node)]
         node.grad += g
-        for parent, local in zip(node.parents, node.slopes):
-            slope[id(parent)] = slope.get(id(parent), 0.0) + g * local
+        for parent, slope in zip(node.parents, node.slopes):
+            arrived[id(parent)] = arrived.get(id(parent), 0.0) + g * slope
 
 
-Value.backward = backward
+Value.backward = _backward
