@@ -185,7 +185,9 @@ def accuracy_interval(n_correct, n, *, confidence=0.95):
     p, shrink = n_correct / n, 1 + z**2 / n
     centre = (p + z**2 / (2 * n)) / shrink
     half = z / shrink * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = centre - half if n_correct > 0 else 0.0
+    high = centre + half if n_correct < n else 1.0
+    return low, high
 
 
 def _inside(confidence):
