@@ -267,6 +267,166 @@ def _fit_logistic(self, X, y):
     return self
 
 
+# %% 1.1.4 book/foundations/losses.md
+def ridge_weights(X, y, alpha):
+    """Minimise ``|y - X w|^2 + alpha |w|^2``; X and y are centred."""
+    N, D = X.shape
+    if alpha == 0:
+        return np.linalg.lstsq(X, y)[0]
+    if D <= N:
+        return np.linalg.solve(X.T @ X + alpha * np.eye(D), X.T @ y)
+    return X.T @ np.linalg.solve(X @ X.T + alpha * np.eye(N), y)
+
+
+# %% 1.1.4 book/foundations/losses.md
+class Ridge(LinearRegression):
+    """Least squares with an L2 penalty: weights that must earn their size.
+
+    Derived in section 1.1.4. Minimises the *sum* of squared residuals plus
+    `alpha` times the sum of squared weights; the intercept is free.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Penalty, 0 or more; it weighs against a sum over rows, so twice the
+        rows bear twice the `alpha`.
+    fit_intercept : bool, default True
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (D,)
+    intercept_ : float
+
+    Examples
+    --------
+    >>> model = Ridge(alpha=2).fit([[1], [2], [3]], [1, 3, 2])
+    >>> model.coef_.tolist(), model.intercept_
+    ([0.25], 1.5)
+    """
+
+    def __init__(self, alpha=1.0, *, fit_intercept=True):
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+
+    def fit(self, X, y):
+        """Find the weights; returns self."""
+        X, y = validate_data(self, X, y, numeric=True)
+        _check_alpha(self.alpha)
+        X, y, x_mean, y_mean = _centre(X, y, self.fit_intercept)
+        self.coef_ = ridge_weights(X, y, self.alpha)  # (D,)
+        self.intercept_ = float(y_mean - x_mean @ self.coef_)
+        return self
+
+
+# %% 1.1.4 book/foundations/losses.md
+def _centre(X, y, fit_intercept):
+    """Columns and targets less their means, and the means."""
+    if not fit_intercept:
+        return X, y, np.zeros(X.shape[1]), 0.0
+    x_mean, y_mean = X.mean(axis=0), y.mean()
+    return X - x_mean, y - y_mean, x_mean, y_mean
+
+
+def _check_alpha(alpha):
+    if not alpha >= 0:
+        raise ValueError(f"alpha must be 0 or more, got {alpha!r}")
+
+
+# %% 1.1.4 book/foundations/losses.md
+def soft_threshold(z, threshold):
+    """Move `z` towards zero by `threshold`, and stop at zero."""
+    return np.sign(z) * np.maximum(np.abs(z) - threshold, 0)
+
+
+# %% 1.1.4 book/foundations/losses.md
+def lasso_weights(gram, moment, alpha, limit, coef, max_iter=1000):
+    """Minimise ``w G w / 2 - q w + alpha |w|_1``, one weight at a time.
+
+    `gram` is G (D, D), `moment` is q (D,), `coef` the start (D,). Stops when
+    no condition is broken by more than `limit` (D,). Returns weights, sweeps.
+    """
+    coef, size = coef.copy(), gram.diagonal()
+    pull = moment - gram @ coef  # (D,)
+    moving = np.flatnonzero(size > 0).tolist()
+    for n_iter in range(1, max_iter + 1):
+        for j in moving:
+            old = coef[j]
+            z = pull[j] + size[j] * old
+            new = (z - alpha if z > alpha else min(z + alpha, 0.0)) / size[j]
+            if new != old:
+                pull -= (new - old) * gram[j]
+                coef[j] = new
+        if np.all(lasso_violation(pull, coef, alpha) <= limit):
+            return coef, n_iter
+    warn(f"no convergence in {max_iter} sweeps", ConvergenceWarning)
+    return coef, n_iter
+
+
+# %% 1.1.4 book/foundations/losses.md
+def lasso_violation(pull, coef, alpha):
+    """By how much each weight breaks its condition; all zero at the minimum."""
+    at_zero = np.maximum(np.abs(pull) - alpha, 0)
+    return np.where(coef == 0, at_zero, np.abs(pull - alpha * np.sign(coef)))
+
+
+# %% 1.1.4 book/foundations/losses.md
+class Lasso(LinearRegression):
+    """Least squares with an L1 penalty: most weights are exactly zero.
+
+    Derived in section 1.1.4. Minimises *half the mean* squared residual plus
+    `alpha` times the sum of absolute weights; the intercept is free.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Penalty, 0 or more, in units of the target times those of a feature;
+        above the largest covariance of a column with `y` all weights are 0.
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        Most sweeps over the weights.
+    tol : float, default 1e-4
+        Largest correlation with `y` that the residuals may show too much.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (D,)
+    intercept_ : float
+    n_iter_ : int
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 1.0], [2.0, -1.0], [3.0, -1.0], [4.0, 1.0]])
+    >>> Lasso(alpha=0.5).fit(X, [1, 2, 3, 4]).coef_.round(3).tolist()
+    [0.6, 0.0]
+    """
+
+    def __init__(
+        self, alpha=1.0, *, fit_intercept=True, max_iter=1000, tol=1e-4
+    ):
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def fit(self, X, y):
+        """Find the weights; returns self."""
+        return _fit_lasso(self, X, y)
+
+
+def _fit_lasso(self, X, y):
+    X, y = validate_data(self, X, y, numeric=True)
+    _check_alpha(self.alpha)
+    X, y, x_mean, y_mean = _centre(X, y, self.fit_intercept)
+    gram, moment = X.T @ X / len(X), X.T @ y / len(X)  # (D, D), (D,)
+    limit = self.tol * np.sqrt(gram.diagonal() * np.mean(y**2))  # (D,)
+    start = np.zeros(X.shape[1])
+    self.coef_, self.n_iter_ = lasso_weights(
+        gram, moment, self.alpha, limit, start, self.max_iter
+    )
+    self.intercept_ = float(y_mean - x_mean @ self.coef_)
+    return self
+
+
 # %% 1.2.1 book/foundations/neural_networks.md
 def perceptron_pass(X, signs, order, weight, bias):
     """Show each row once, correct `weight` and `bias` in place, count.

@@ -117,3 +117,40 @@ def _class_index(logits, targets):
     if targets.size and targets.min() < 0:
         raise IndexError(f"class {targets.min()} is below 0")
     return targets[..., None]
+
+
+# %% 1.1.4 book/foundations/losses.md
+def hinge(y_hat, y):
+    """Mean of what each score lacks to a margin of one.
+
+    Derived in section 1.1.4.
+
+    Parameters
+    ----------
+    y_hat : ndarray of float, any shape
+        Scores; the sign is the answer.
+    y : ndarray of the same shape
+        True sides, -1 or +1.
+
+    Returns
+    -------
+    float
+        1 for a model that always says zero; 0 when every score reaches at
+        least one on its true side.
+
+    Examples
+    --------
+    >>> hinge(np.array([2.0, 0.25, -1.0]), np.array([1, 1, 1])).item()
+    0.9166666666666666
+    """
+    return np.mean(np.maximum(1 - y_hat * _side(y, y_hat), 0))
+
+
+def hinge_backward(g, y_hat, y):
+    """Gradient at `y_hat` from the gradient `g` at the mean loss."""
+    side = _side(y, y_hat)
+    return np.where(y_hat * side < 1, -g / y_hat.size * side, 0)
+
+
+def _side(y, y_hat):
+    return np.asarray(y, dtype=y_hat.dtype)

@@ -280,7 +280,7 @@ def kernel_rows(kernel, X, megabytes=200):
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
-def fit_svc(self, X, y):
+def _fit_svc(self, X, y):
     """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
     _check_positive("C", self.C)
     X, y = validate_data(self, X, y)
@@ -354,7 +354,7 @@ def _votes(scores, n_classes):
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
-def svc_decision_function(self, X):
+def _svc_decision_function(self, X):
     """Scores (N,) for two classes; else (N, K), or (N, P) for "ovo"."""
     scores = _pair_scores(self, X)
     if len(self.classes_) == 2:
@@ -365,7 +365,7 @@ def svc_decision_function(self, X):
     return votes + sums / (3 * (np.abs(sums) + 1))
 
 
-def svc_predict(self, X):
+def _svc_predict(self, X):
     """The class that wins most pairs, for each row; the first of a tie."""
     scores = _pair_scores(self, X)
     if len(self.classes_) == 2:
@@ -373,6 +373,6 @@ def svc_predict(self, X):
     return self.classes_[_votes(scores, len(self.classes_))[0].argmax(axis=1)]
 
 
-SVC.fit = fit_svc
-SVC.decision_function = svc_decision_function
-SVC.predict = svc_predict
+SVC.fit = _fit_svc
+SVC.decision_function = _svc_decision_function
+SVC.predict = _svc_predict
