@@ -26,6 +26,7 @@ from zerobook.linear_model import (
 from zerobook.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from zerobook.neural_network import RandomLayerClassifier
 from zerobook.preprocessing import StandardScaler
+from zerobook.svm import SVC, LinearSVC
 
 ESTIMATORS = [
     KMeans(n_clusters=3, random_state=0),
@@ -36,6 +37,8 @@ ESTIMATORS = [
     PCA(n_components=2),
     Perceptron(random_state=0),
     RandomLayerClassifier(n_hidden=60, random_state=0),
+    LinearSVC(),
+    SVC(),
     StandardScaler(),
 ]
 # a check that cannot apply, by class and check, with the reason
