@@ -1,0 +1,48 @@
+"""`python -m bench [models] [build]`: a table, and bench/results.json."""
+
+import argparse
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import build, models
+
+
+def main():
+    """Measure, print, and keep what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("what", nargs="*", default=["models", "build"],
+                        help="models, build, or both")
+    what = parser.parse_args().what
+    result = {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "python": platform.python_version(),
+        "versions": {
+            name: version(name)
+            for name in ("numpy", "scipy", "scikit-learn", "jupyter-book")
+        },
+        "processors": os.cpu_count(),
+        "machine": platform.machine(),
+        "blas_threads": os.environ.get("OPENBLAS_NUM_THREADS"),
+        "load_before": os.getloadavg(),
+    }
+    print(f"load {result['load_before'][0]:.1f} on {os.cpu_count()}"
+          f" processors; BLAS threads {result['blas_threads']};"
+          " ratios of processor time, turns taken one after another\n")
+    # the build first: its peak is that of the largest child so far
+    if "build" in what:
+        result["build"] = build.measure(lambda text: print(text, flush=True))
+        print()
+    if "models" in what:
+        result["models"] = models.measure(lambda t: print(t, flush=True))
+    result["load_after"] = os.getloadavg()
+    path = Path(__file__).with_name("results.json")
+    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    print(f"\nwritten to {path}")
+
+
+if __name__ == "__main__":
+    main()
