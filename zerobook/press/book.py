@@ -9,16 +9,7 @@ import sys
 import time
 from pathlib import Path
 from zerobook.press.execute import execute
-
-
-# %% book/press/building.md
-def read(root):
-    """The book of the repository at `root`."""
-    try:
-        from zerobook.press.reading import read_book
-    except ImportError:
-        from zerobook.press.standin import read_book
-    return read_book(Path(root))
+from zerobook.press.reading import read_book
 
 
 # %% book/press/building.md
@@ -41,7 +32,7 @@ def sphinx(root, whole):
 def build(root, page=None, say=print):
     """Run and render the book, or what `page` needs; return an exit code."""
     start = time.perf_counter()
-    book = read(root)
+    book = read_book(Path(root))
     pages = [p for p in book.pages if page in (None, p.path)]
     if not pages:
         say(f"{page}: no such page in _toc.yml")

@@ -134,6 +134,14 @@ def digest(page, root):
 
 
 # %% book/press/executing.md
+def versions_of(page, root):
+    """Pairs (name, version): Python and what the page's cells import."""
+    _, outside = closure(imported(cell_tree(page)), root)
+    python = "Python", ".".join(map(str, sys.version_info[:3]))
+    return [python, *versions(outside).items()]
+
+
+# %% book/press/executing.md
 def signed(text, mark):
     """The page's text with `mark` in its kernel's name; no line moves."""
     head, rule, rest = text.partition("\n---\n")
@@ -232,22 +240,22 @@ def execute(pages, root, say=print, workers=2):
         if record:
             seconds[page.path] = record.data["execution_seconds"]
         elif page.cells:
-            waiting[page] = notebook
+            waiting[page.path] = page, notebook
     with ThreadPoolExecutor(workers) as pool:
         jobs = {
-            pool.submit(run, page, notebook, root): page
-            for page, notebook in waiting.items()
+            pool.submit(run, page, notebook, root): (page, notebook)
+            for page, notebook in waiting.values()
         }
         for done, job in enumerate(as_completed(jobs), 1):
-            page = jobs[job]
+            page, notebook = jobs[job]
             count = f"{done:3d}/{len(jobs)}"
             if job.exception() is None:
-                keep(cache, page, waiting[page], job.result())
+                keep(cache, page, notebook, job.result())
                 seconds[page.path] = job.result()
                 say(f"{count}  {job.result():6.1f} s  {page.path}")
             else:
-                wrong = complaint(page, waiting[page])
+                wrong = complaint(page, notebook)
                 errors.append(wrong or f"{page.path}: {job.exception()}")
                 say(f"{count}   failed   {errors[-1]}")
-    ran = [page.path for page in waiting if page.path in seconds]
+    ran = [path for path in waiting if path in seconds]
     return {"seconds": seconds, "ran": ran, "errors": errors}

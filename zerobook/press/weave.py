@@ -1,33 +1,82 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Sphinx extension: what a page of this book has beyond its own text."""
 
+import ast
+import hashlib
+import html
 from pathlib import Path
+from docutils import nodes
 from sphinx.util import logging
-from zerobook.press.book import read
+from zerobook.press.assembling import definitions
 from zerobook.press.execute import (
-    digest, kept, notebook_of, open_cache, signed
+    digest,
+    kept,
+    notebook_of,
+    open_cache,
+    signed,
+    versions_of,
 )
+from zerobook.press.figures import inline
+from zerobook.press.judging import module_of
+from zerobook.press.linking import coloured, marks_of
+from zerobook.press.reading import read_book
+from zerobook.press.routes import built_names
+from zerobook.press.site import _
+from zerobook.press.where import users
 
 
 # %% book/press/weaving.md
-def open_book(app):
-    """Read the book once; every later hook finds it on the application."""
-    app.zerobook = read(app.srcdir)
-    app.zerobook_pages = {page.docname: page for page in app.zerobook.pages}
-    app.zerobook_cache = open_cache(app.srcdir)
+def complain(docname, words):
+    """A warning that names the page; the build fails on it."""
+    logging.getLogger(__name__).warning(words, location=docname)
+
+
+# %% book/press/weaving.md
+class Loom:
+    """The book as the weaver needs it: pages, names, and who uses them."""
+
+    def __init__(self, root):
+        self.root, self.book = Path(root), read_book(root)
+        self.cache = open_cache(root)
+        self.pages = {page.docname: page for page in self.book.pages}
+        self.modules = built_names(self.book)
+        self.users = users(self.book)
+        self.short = short_names(self.modules)
+        self.marks = {}
+
+    def links(self, page):
+        """Marks of a page's cells, found once."""
+        if page.path not in self.marks:
+            self.marks[page.path] = marks_of(page, self.modules)
+        return self.marks[page.path]
+
+
+# %% book/press/weaving.md
+def short_names(modules):
+    """What a name in prose may mean: spelling -> (module, name)."""
+    found, twice = {}, set()
+    for module, names in modules.items():
+        for name in names:
+            if name.startswith("_"):
+                continue
+            tail = module.removeprefix("zerobook.")
+            for spelling in (f"{tail}.{name}", f"{module}.{name}"):
+                found[spelling] = module, name
+            twice |= {name} & found.keys()
+            found[name] = module, name
+    return {s: meant for s, meant in found.items() if s not in twice}
 
 
 # %% book/press/weaving.md
 def sign(app, docname, source):
-    """Give the text its digest; Sphinx itself never runs a cell."""
-    page = app.zerobook_pages.get(docname)
+    """Give a page its digest, and MyST-NB the order to look, not to run."""
+    page = app.loom.pages.get(docname)
     if page is None or not page.cells:
         return
     mark = digest(page, app.srcdir)
-    record = kept(app.zerobook_cache, notebook_of(page, app.srcdir))
+    record = kept(app.loom.cache, notebook_of(page, app.srcdir))
     if record is None:
-        log = logging.getLogger(__name__)
-        log.warning("not run yet: `make book` runs it", location=docname)
+        complain(docname, "not run yet; `make book` runs it")
     source[0] = signed(source[0], mark)
     app.env.zerobook_marks[docname] = mark if record else ""
     mode = "cache" if record else "off"
@@ -36,20 +85,207 @@ def sign(app, docname, source):
 
 # %% book/press/weaving.md
 def outdated(app, env, added, changed, removed):
-    """Pages whose text is the same but whose modules have changed."""
+    """Pages whose text stands but whose modules have changed."""
     if not hasattr(env, "zerobook_marks"):
         env.zerobook_marks = {}
-    marks = env.zerobook_marks
     return [
-        name for name, mark in marks.items()
-        if name in app.zerobook_pages
-        and mark != digest(app.zerobook_pages[name], app.srcdir)
+        docname
+        for docname, mark in env.zerobook_marks.items()
+        if docname in app.loom.pages
+        and mark != digest(app.loom.pages[docname], app.srcdir)
     ]
 
 
 # %% book/press/weaving.md
+def rewritten(app, env):
+    """Pages to write again because their bars say something new."""
+    old = getattr(env, "zerobook_bars", {})
+    env.zerobook_bars = {
+        docname: hashlib.sha256(repr(bars(page, app.loom)).encode()).hexdigest()
+        for docname, page in app.loom.pages.items()
+    }
+    return [d for d, bar in env.zerobook_bars.items() if old.get(d) != bar]
+
+
+# %% book/press/weaving.md
+def bars(page, loom):
+    """(module, names built, pages that use them) for each cell, or None."""
+    result = []
+    for cell in page.cells:
+        if not cell.target:
+            result.append(None)
+            continue
+        module = module_of(cell.target)
+        names = [name for name, _ in definitions(ast.parse(cell.code).body)]
+        used = {
+            user.docname: user.section or user.title
+            for name in names
+            for user in loom.users.get((module, name), [])
+        }
+        result.append((module, names, used))
+    return result
+
+
+# %% book/press/weaving.md
+SHOWN = 6
+
+
+def bar_html(module, names, used, address):
+    """The bar over a tangled cell.
+
+    Parameters
+    ----------
+    module : str
+    names : list of str
+        What the cell builds.
+    used : dict of str to str
+        Page -> its section, or title, for the pages that use it.
+    address : callable
+        From a page (and an anchor) to a relative address.
+    """
+    path = module.replace(".", "/") + ".py"
+    home = address("book/reference/api", f"module-{module}")
+    anchors = "".join(f'<span id="{module}.{name}"></span>' for name in names)
+    links = [
+        f'<a href="{address(page)}">{html.escape(label)}</a>'
+        for page, label in used.items()
+    ]
+    more = len(links) - SHOWN
+    tail = " " + _("and %d more") % more if more > 0 else ""
+    users = ", ".join(links[:SHOWN]) + tail
+    right = f'<span class="used">{_("used in")} {users}</span>' if links else ""
+    file = f'<a class="file" href="{home}"><code>{path}</code></a>'
+    return f'<div class="tangle-bar">{anchors}{file}{right}</div>'
+
+
+# %% book/press/weaving.md
+def cells_shown(doctree, page):
+    """Pairs (container, number of the cell on its page) of shown cells."""
+    number = 0
+    for box in list(doctree.findall(nodes.container)):
+        if box.get("nb_element") != "cell_code":
+            continue
+        source = next(iter(box.findall(nodes.literal_block)), None)
+        if source is None or "cell_input" not in source.parent["classes"]:
+            continue
+        text = source.astext().strip("\n")
+        for k in range(number, len(page.cells)):
+            if page.cells[k].code.strip("\n") == text:
+                yield box, source, k
+                number = k + 1
+                break
+
+
+# %% book/press/weaving.md
+def raw(text):
+    """A node that is written as it stands."""
+    return nodes.raw("", text, format="html")
+
+
+def dress(app, doctree, docname):
+    """Add bars, links, drawings and the budget to a page."""
+    page = app.loom.pages.get(docname)
+    if app.builder.format != "html" or page is None:
+        return
+
+    def address(other, anchor=""):
+        base = app.builder.get_relative_uri(docname, other)
+        return base + ("#" + anchor if anchor else "")
+
+    dress_cells(app.loom, doctree, page, address)
+    link_prose(app.loom, doctree, page, address)
+    draw(app, doctree, docname)
+    section = next(iter(doctree.findall(nodes.section)), doctree)
+    record = app.env.nb_metadata.get(docname, {}).get("exec_data")
+    if record and record["runtime"] is not None:
+        section += raw(budget(page, app.srcdir, record["runtime"]))
+
+
+# %% book/press/weaving.md
+def dress_cells(loom, doctree, page, address):
+    """Put bars over tangled cells and links into all cells."""
+    marks, over = loom.links(page), bars(page, loom)
+    for box, source, k in cells_shown(doctree, page):
+        cell = page.cells[k]
+        code = source.astext()
+        shift = code.index(cell.code.strip("\n")) - (
+            len(cell.code) - len(cell.code.lstrip("\n"))
+        )
+        links = {}
+        for mark in marks[k]:
+            home = loom.modules[mark.module][mark.name]
+            tip = f"{mark.module}.{mark.name} · {home.title}"
+            anchor = f"{mark.module}.{mark.name}"
+            links[mark.start + shift] = address(home.docname, anchor), tip
+        colour = f'<div class="highlight"><pre>{coloured(code, links)}</pre></div>'
+        block = f'<div class="highlight-ipython3 notranslate">{colour}</div>'
+        source.replace_self(raw(block))
+        if over[k]:
+            box["classes"].append("tangled")
+            bar = raw(bar_html(*over[k], address))
+            box.parent.insert(box.parent.index(box), bar)
+
+
+# %% book/press/weaving.md
+def link_prose(loom, doctree, page, address):
+    """Link names of the book that stand as code in a sentence."""
+    for node in list(doctree.findall(nodes.literal)):
+        text = node.astext().removesuffix("()")
+        meant = loom.short.get(text)
+        if meant is None or not isinstance(node.parent, nodes.paragraph):
+            continue
+        module, name = meant
+        home = loom.modules[module][name]
+        foreign = module.startswith("zerobook.press") and not page.given
+        if home is page or foreign:
+            continue
+        link = nodes.reference(
+            "",
+            "",
+            internal=True,
+            refuri=address(home.docname, f"{module}.{name}"),
+            reftitle=home.title,
+            classes=["built"],
+        )
+        node.replace_self(link)
+        link += node
+
+
+# %% book/press/weaving.md
+def draw(app, doctree, docname):
+    """Replace pictures that cells drew as SVG by the drawings themselves."""
+    for k, image in enumerate(list(doctree.findall(nodes.image))):
+        path = Path(app.srcdir, image["uri"])
+        if "jupyter_execute" not in path.parts or path.suffix != ".svg":
+            continue
+        alt = image.get("alt", "")
+        if not alt:
+            complain(docname, "a figure without words (`image: alt:`)")
+        drawing = inline(path.read_text("utf8"), f"d{k}", alt)
+        image.replace_self(raw(drawing))
+
+
+# %% book/press/weaving.md
+def budget(page, root, seconds):
+    """How long the page ran, and on which versions."""
+    parts = [f"{name} {number}" for name, number in versions_of(page, root)]
+    text = _("This page ran in %.1f s on %s.") % (seconds, ", ".join(parts))
+    return f'<p class="budget">{html.escape(text)}</p>'
+
+
+# %% book/press/weaving.md
+def open_loom(app):
+    """Read the book once; the other hooks find it on the application."""
+    app.loom = Loom(app.srcdir)
+
+
 def setup(app):
-    app.connect("builder-inited", open_book, priority=900)
+    """Called by Sphinx when it loads the extension."""
+    app.connect("builder-inited", open_loom, priority=900)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-updated", rewritten)
     app.connect("source-read", sign)
+    app.connect("doctree-resolved", dress, priority=900)
+    app.setup_extension("zerobook.press.site")
+    app.setup_extension("zerobook.press.cards")
     return {"version": "1", "parallel_read_safe": False}

@@ -1,0 +1,73 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""The API page: one part for each module, every entry linked home."""
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+
+# %% book/press/cards.md
+def in_reading_order(modules):
+    """Names of the modules that hold something, the press at the end."""
+    filled = [module for module, names in modules.items() if names]
+    return sorted(filled, key=lambda m: m.startswith("zerobook.press"))
+
+
+# %% book/press/cards.md
+TEMPLATE = """\
+```{{eval-rst}}
+.. automodule:: {module}
+   :members:
+   :member-order: bysource
+```
+"""
+
+
+class Cards(SphinxDirective):
+    """One section for each module of the package, from the modules."""
+
+    def run(self):
+        loom = self.env.app.loom
+        return [self.part(m) for m in in_reading_order(loom.modules)]
+
+    def part(self, module):
+        """The section of one module."""
+        short = module.removeprefix("zerobook.")
+        part = nodes.section(ids=[nodes.make_id(f"api-{short}")], names=[])
+        part += nodes.title(short, short)
+        text = StringList(TEMPLATE.format(module=module).splitlines(), "api")
+        self.state.nested_parse(text, self.content_offset, part)
+        return part
+
+
+# %% book/press/cards.md
+def place(app, what, name, thing, options, lines):
+    """Put a link to the section that builds `name` over its docstring."""
+    for module, names in app.loom.modules.items():
+        short = name.removeprefix(module + ".")
+        if name == module or short not in names:
+            continue
+        page = names[short]
+        address = app.builder.get_relative_uri("book/reference/api", page.docname)
+        home = f"`{page.title} <{address}#{name}>`__"
+        lines[:0] = [".. rst-class:: home", "", home, ""]
+        return
+
+
+# %% book/press/cards.md
+def plain(app, env, node, content):
+    """Leave a type that is not the book's as the text that it is."""
+    foreign = not node.get("reftarget", "").startswith("zerobook")
+    if node.get("refdomain") == "py" and foreign:
+        return content
+
+
+# %% book/press/cards.md
+def setup(app):
+    """Called by Sphinx when it loads the extension."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.setup_extension("sphinx.ext.napoleon")
+    app.add_directive("zerobook-cards", Cards)
+    app.connect("autodoc-process-docstring", place, priority=100)
+    app.connect("missing-reference", plain)
+    return {"version": "1", "parallel_read_safe": False}

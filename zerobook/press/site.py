@@ -1,0 +1,284 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Sphinx extension: what turns rendered pages into a site."""
+
+import html
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+from sphinx.locale import get_translation
+
+
+# %% book/press/site.md
+def _(text):
+    """The text in the language of the edition, where it is known."""
+    return get_translation("zerobook")(text)
+
+
+# %% book/press/site.md
+BOX = re.compile(r"^:{3,}\{(\w[\w-]*)\} *(.*)\n((?:^:[\w-]+:.*\n)*)", re.M)
+
+
+def boxes_to_quotes(text):
+    """Three-colon boxes as a bold heading; their end marks vanish."""
+
+    def head(found):
+        kind, title = found[1], found[2]
+        title = title if kind == "admonition" else (title or kind.capitalize())
+        return f"\n---\n**{title}**\n\n"
+
+    text = BOX.sub(head, text)
+    return re.sub(r"^:{3,} *$", "", text, flags=re.M)
+
+
+# %% book/press/site.md
+FENCE = re.compile(r"^(`{3,})\{([\w-]+)\} *(.*)\n([\s\S]*?)^\1 *$", re.M)
+ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
+
+
+def to_markdown(text, values=None):
+    """A stretch of a chapter as Markdown that any notebook can show.
+
+    Parameters
+    ----------
+    text : str
+    values : dict of str to str, optional
+        What `glue` stored under each name.
+    """
+    values = values or {}
+
+    def role(found):
+        name, _, form = found[2].partition(":")
+        if found[1].startswith("glue"):
+            return values.get(name, "…")
+        label = re.sub(r" *<[^>]*>$", "", found[2])
+        return f"[{label}]" if found[1].startswith("cite") else f"`{label}`"
+
+    def fence(found):
+        options = re.match(r"(:[\w-]+:.*\n)*", found[4]).group(0)
+        return found[4][len(options) :] if found[2] != "solution-end" else ""
+
+    text = boxes_to_quotes(FENCE.sub(fence, text))
+    text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.M)
+    return ROLE.sub(role, text).replace(".md)", ".ipynb)").strip()
+
+
+# %% book/press/site.md
+NOTE = (
+    "*A page of zerobook. Its cells need the package: "
+    "`pip install 'zerobook[notebook]'`. "
+    "Run them from the top; the outputs are yours to predict first.*"
+)
+
+
+def notebook(page, text, values=None):
+    """A chapter as the notebook that a reader downloads, without outputs."""
+    lines, cells, here = text.split("\n"), [], 0
+    here = next(i for i, s in enumerate(lines) if s.startswith("# "))
+
+    def prose(stop):
+        words = to_markdown("\n".join(lines[here:stop]), values)
+        if words:
+            cells.append({"cell_type": "markdown", "source": words})
+
+    for cell in page.cells:
+        prose(cell.line - 1)
+        cells.append({"cell_type": "code", "source": cell.code})
+        here = cell.code_line + cell.code.count("\n") + 1
+    prose(len(lines))
+    cells.insert(1, {"cell_type": "markdown", "source": NOTE})
+    return as_file(cells)
+
+
+# %% book/press/site.md
+def as_file(cells):
+    """Notebook format 4.5 around a list of cells."""
+    for number, cell in enumerate(cells):
+        cell.update(id=f"cell-{number}", metadata={})
+        if cell["cell_type"] == "code":
+            cell.update(execution_count=None, outputs=[])
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return json.dumps(
+        {
+            "cells": cells,
+            "metadata": metadata,
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+# %% book/press/site.md
+def configure(app, config):
+    """Let the two addresses switch on what needs them."""
+    if config.zerobook_address:
+        config.html_baseurl = config.zerobook_address.rstrip("/") + "/"
+    if config.zerobook_repository:
+        config.html_theme_options = config.html_theme_options | {
+            "repository_url": config.zerobook_repository.rstrip("/"),
+            "use_source_button": True,
+            "use_edit_page_button": True,
+            "use_repository_button": True,
+        }
+    folder = Path(app.doctreedir, "templates", "static")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "webpack-macros.html").write_text(slim_macros(), "utf8")
+    config.templates_path = [*config.templates_path, str(folder.parent)]
+    config.html_additional_pages = config.html_additional_pages | {
+        "404": "404.html"
+    }
+
+
+# %% book/press/site.md
+def slim_macros():
+    """The theme's list of scripts without the icon script."""
+    where = importlib.util.find_spec("pydata_sphinx_theme")
+    theme = Path(where.origin).parent / "theme" / "pydata_sphinx_theme"
+    text = (theme / "static" / "webpack-macros.html").read_text("utf8")
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if "fontawesome.js" not in line)
+
+
+# %% book/press/site.md
+def is_thebe(item):
+    """Whether a script or style belongs to the cell server."""
+    words = str(getattr(item, "filename", item))
+    words += str(getattr(item, "attributes", ""))
+    return "thebe" in words.lower()
+
+
+def slim(context):
+    """Take the cell server's files out of a page's lists."""
+    for kind in ("script_files", "css_files"):
+        files = context.get(kind, [])
+        files[:] = [item for item in files if not is_thebe(item)]
+
+
+# %% book/press/site.md
+def copy_mathjax(folder):
+    """Put the one script and the fonts of MathJax beside the pages."""
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    source = Path(package.origin).parent / "static" / "mathjax"
+    wanted = ["tex-mml-chtml.js", "output/chtml/fonts"]
+    for path in wanted:
+        target = Path(folder, "_static", "mathjax", path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / path).is_dir():
+            shutil.copytree(source / path, target, dirs_exist_ok=True)
+        elif not target.exists():
+            shutil.copy(source / path, target)
+
+
+# %% book/press/site.md
+def head(context, config, pagename):
+    """Lines for the page's head: what a shared link shows."""
+    found = re.search(
+        r'name="description"\s+content="([^"]*)"|'
+        r'content="([^"]*)"\s+name="description"',
+        context.get("metatags", ""),
+    )
+    words = next(filter(None, found.groups()), "") if found else ""
+    title = html.escape(re.sub("<[^>]*>", "", context.get("title", "")))
+    tags = {
+        "og:title": title,
+        "og:type": "article",
+        "og:site_name": html.escape(config.project),
+        "og:description": words,
+    }
+    if config.zerobook_address:
+        tags["og:url"] = f"{config.html_baseurl}{pagename}.html"
+    return "".join(
+        f'<meta property="{name}" content="{content}">\n'
+        for name, content in tags.items()
+        if content
+    )
+
+
+# %% book/press/site.md
+def foot(page, repository):
+    """The links at the end of a page."""
+    name = page.docname.rpartition("/")[2]
+    text = _("This page as a notebook")
+    links = [f'<a href="{name}.ipynb" download class="notebook">{text}</a>']
+    if repository:
+        title = quote(f"{page.title}: ")
+        body = quote(f"On {page.path}: ")
+        report = f"{repository.rstrip('/')}/issues/new?title={title}&body={body}"
+        words = _("Tell us of an error on this page")
+        links.append(f'<a href="{html.escape(report)}">{words}</a>')
+    return f'<p class="page-links">{" · ".join(links)}</p>'
+
+
+# %% book/press/site.md
+def finish_page(app, pagename, templatename, context, doctree):
+    """The last touches on each page, before its template is filled."""
+    slim(context)
+    context["metatags"] = context.get("metatags", "") + head(
+        context, app.config, pagename
+    )
+    page = app.loom.pages.get(pagename)
+    if page is None or not page.cells:
+        return
+    context["body"] += foot(page, app.config.zerobook_repository)
+    text = Path(app.srcdir, page.path).read_text("utf8")
+    target = Path(app.outdir, pagename + ".ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(notebook(page, text, glued(app.env, pagename)), "utf8")
+
+
+# %% book/press/site.md
+def glued(env, docname):
+    """What the page's cells glued: name -> text."""
+    data = env.nb_metadata.get(docname, {}).get("glue", {})
+    plain = {}
+    for name, output in data.items():
+        text = output.get("data", {}).get("text/plain", "…")
+        plain[name] = text.strip("'\"")
+    return plain
+
+
+# %% book/press/site.md
+def finish_site(app, error):
+    """Files that belong to the site as a whole."""
+    if error or app.builder.name != "html":
+        return
+    copy_mathjax(app.outdir)
+    front = Path(app.outdir, "index.html")
+    front.write_text(FRONT.format(title=app.config.project), "utf8")
+    if app.config.zerobook_address:
+        pages = [app.config.html_baseurl + d + ".html" for d in app.loom.pages]
+        entries = "".join(f"<url><loc>{page}</loc></url>\n" for page in pages)
+        Path(app.outdir, "sitemap.xml").write_text(SITEMAP % entries, "utf8")
+
+
+# %% book/press/site.md
+FRONT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<meta http-equiv="refresh" content="0; url=book/index.html">
+<link rel="canonical" href="book/index.html">
+<p>The book begins <a href="book/index.html">here</a>.</p>
+</html>
+"""
+SITEMAP = """<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+%s</urlset>
+"""
+
+
+# %% book/press/site.md
+def setup(app):
+    """Called by Sphinx when it loads the extension."""
+    app.add_config_value("zerobook_address", "", "html", [str])
+    app.add_config_value("zerobook_repository", "", "html", [str])
+    app.config.mathjax_path = "mathjax/tex-mml-chtml.js"
+    app.connect("config-inited", configure)
+    app.connect("html-page-context", finish_page, priority=900)
+    app.connect("build-finished", finish_site)
+    return {"version": "1", "parallel_read_safe": False}
