@@ -1,6 +1,7 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The API page: one part for each module, every entry linked home."""
 
+import re
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
@@ -50,14 +51,25 @@ def place(app, what, name, thing, options, lines):
         page = names[short]
         address = app.builder.get_relative_uri("book/reference/api", page.docname)
         home = f"`{page.title} <{address}#{name}>`__"
-        lines[:0] = [".. rst-class:: home", "", home, ""]
+        lines[:0] = [".. container:: home", "", "   " + home, ""]
         return
+
+
+# %% book/press/cards.md
+LEARNED = re.compile(r"(?<![\w`.*|])([A-Za-z]\w*_)(?![\w`])")
+
+
+def as_code(app, what, name, thing, options, lines):
+    """Mark learned attributes in running text as code."""
+    for k, line in enumerate(lines):
+        head = re.match(r"\s*([\w, ]+ : |>>> .*|\.\. .*)?", line).group(0)
+        lines[k] = head + LEARNED.sub(r"``\1``", line[len(head) :])
 
 
 # %% book/press/cards.md
 def plain(app, env, node, content):
     """Leave a type that is not the book's as the text that it is."""
-    foreign = not node.get("reftarget", "").startswith("zerobook")
+    foreign = not node.get("reftarget", "").startswith("zerobook.")
     if node.get("refdomain") == "py" and foreign:
         return content
 
@@ -69,5 +81,6 @@ def setup(app):
     app.setup_extension("sphinx.ext.napoleon")
     app.add_directive("zerobook-cards", Cards)
     app.connect("autodoc-process-docstring", place, priority=100)
+    app.connect("autodoc-process-docstring", as_code, priority=50)
     app.connect("missing-reference", plain)
     return {"version": "1", "parallel_read_safe": False}

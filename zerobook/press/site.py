@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
+from zerobook.press.execute import kept, notebook_of
 
 
 # %% book/press/site.md
@@ -34,6 +35,15 @@ def boxes_to_quotes(text):
 
 
 # %% book/press/site.md
+def formatted(text, form):
+    """A glued number in the format that the page asked for."""
+    try:
+        return format(float(text), form) if form else text
+    except ValueError:
+        return text
+
+
+# %% book/press/site.md
 FENCE = re.compile(r"^(`{3,})\{([\w-]+)\} *(.*)\n([\s\S]*?)^\1 *$", re.M)
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
 
@@ -52,7 +62,7 @@ def to_markdown(text, values=None):
     def role(found):
         name, _, form = found[2].partition(":")
         if found[1].startswith("glue"):
-            return values.get(name, "…")
+            return formatted(values.get(name, "…"), form)
         label = re.sub(r" *<[^>]*>$", "", found[2])
         return f"[{label}]" if found[1].startswith("cite") else f"`{label}`"
 
@@ -226,20 +236,26 @@ def finish_page(app, pagename, templatename, context, doctree):
         return
     context["body"] += foot(page, app.config.zerobook_repository)
     text = Path(app.srcdir, page.path).read_text("utf8")
+    values = glued(app.loom.cache, page, app.srcdir)
     target = Path(app.outdir, pagename + ".ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(notebook(page, text, glued(app.env, pagename)), "utf8")
+    target.write_text(notebook(page, text, values), "utf8")
 
 
 # %% book/press/site.md
-def glued(env, docname):
+def glued(cache, page, root):
     """What the page's cells glued: name -> text."""
-    data = env.nb_metadata.get(docname, {}).get("glue", {})
-    plain = {}
-    for name, output in data.items():
-        text = output.get("data", {}).get("text/plain", "…")
-        plain[name] = text.strip("'\"")
-    return plain
+    record = kept(cache, notebook_of(page, root))
+    if record is None:
+        return {}
+    found = {}
+    for cell in cache.get_cache_bundle(record.pk).nb.cells:
+        for output in cell.get("outputs", []):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if name:
+                text = output["data"].get("text/plain", "…")
+                found[name] = text.strip("'\"")
+    return found
 
 
 # %% book/press/site.md

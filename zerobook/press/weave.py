@@ -39,7 +39,10 @@ class Loom:
         self.root, self.book = Path(root), read_book(root)
         self.cache = open_cache(root)
         self.pages = {page.docname: page for page in self.book.pages}
-        self.modules = built_names(self.book)
+        self.modules = {
+            module: {name: page for name, (page, _) in names.items()}
+            for module, names in built_names(self.book).items()
+        }
         self.users = users(self.book)
         self.short = short_names(self.modules)
         self.marks = {}
