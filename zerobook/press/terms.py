@@ -20,31 +20,30 @@ def read_terms(text):
     return sorted(rows, key=lambda row: row["term"].casefold())
 
 
+def folded(term):
+    """A term without what differs between places: case, and quotes."""
+    return " ".join(term.casefold().replace("\u2019", "'").split())
+
+
 def anchor(term):
     """Name of the place where `term` is defined, within its page."""
-    words = re.findall(r"\w+", term.casefold())
+    words = re.findall(r"\w+", folded(term))
     return "-".join(["term", *words])
 
 
 # %% book/press/terms.md
 def note_terms(app, doctree):
-    """Name the bold terms of a page, and remember that they stand there."""
-    known = {row["term"].casefold() for row in load_terms(app)}
-    homes = homes_of(app.env)
+    """Name the bold words of a page, and remember that they stand there."""
+    here = noted(app.env).setdefault(app.env.docname, [])
     for strong in doctree.findall(nodes.strong):
-        term = strong.astext().casefold()
-        if term in known and term not in homes:
+        term = folded(strong.astext())
+        if term not in here:
             strong["ids"].append(anchor(term))
-            homes[term] = app.env.docname
+            here.append(term)
 
 
-def load_terms(app):
-    """The table of the book that is being built."""
-    return read_terms(Path(app.srcdir, TABLE).read_text("utf-8"))
-
-
-def homes_of(env):
-    """The page on which each term is defined; kept from build to build."""
+def noted(env):
+    """The terms that each page defines; kept from build to build."""
     if not hasattr(env, "zerobook_terms"):
         env.zerobook_terms = {}
     return env.zerobook_terms
@@ -52,9 +51,7 @@ def homes_of(env):
 
 def forget_page(app, env, docname):
     """Drop what a page defined, before it is read again."""
-    homes = homes_of(env)
-    for term in [t for t, home in homes.items() if home == docname]:
-        del homes[term]
+    noted(env).pop(docname, None)
 
 
 # %% book/press/terms.md
@@ -66,8 +63,10 @@ class Terms(SphinxDirective):
     """The glossary as a table, from `TABLE`."""
 
     def run(self):
-        self.env.note_dependency(str(Path(self.env.app.srcdir, TABLE)))
-        rows = [row_of(term) for term in load_terms(self.env.app)]
+        table = Path(self.env.app.srcdir, TABLE)
+        self.env.note_dependency(str(table))
+        terms = read_terms(table.read_text("utf-8"))
+        rows = [row_of(term) for term in terms]
         head = nodes.row()
         for word in ("Term", "Japanese", "In one sentence"):
             head += nodes.entry("", nodes.paragraph(word, word))
@@ -99,9 +98,10 @@ def row_of(term):
 # %% book/press/terms.md
 def link_terms(app, doctree, docname):
     """Turn the marks of the glossary into links to the definitions."""
-    homes = homes_of(app.env)
+    pages = noted(app.env)
+    homes = {term: page for page in pages for term in pages[page]}
     for waiting in list(doctree.findall(mark)):
-        term, text = waiting["term"].casefold(), waiting.astext()
+        term, text = folded(waiting["term"]), waiting.astext()
         found = nodes.inline(text, text)
         if term in homes:
             page = app.builder.get_relative_uri(docname, homes[term])
