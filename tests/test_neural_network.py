@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zerobook.activations import (
     gelu,
@@ -83,11 +82,6 @@ def test_one_hot_refuses_a_class_outside_its_range(targets):
 
 
 # -- the random hidden layer -----------------------------------------------
-
-
-@parametrize_with_checks([RandomLayerClassifier()])
-def test_random_layer_passes_scikit_learns_estimator_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 100.0])

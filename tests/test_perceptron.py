@@ -5,15 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Perceptron as SklearnPerceptron
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zerobook.datasets import load_digits, load_iris, make_blobs
 from zerobook.linear_model import Perceptron, perceptron_pass
-
-
-@parametrize_with_checks([Perceptron()])
-def test_perceptron_passes_scikit_learns_estimator_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 7])

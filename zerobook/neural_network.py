@@ -44,7 +44,7 @@ def linear(X, weight, bias):
     return X @ weight + bias  # (N, D_out)
 
 
-# %% 1.2.1 book/foundations/neural_networks.md
+# %% 1.2.1 book/foundations/hidden_layer.md
 def ridge_read_out(H, T, alpha):
     """Weights and bias of the linear map from `H` that comes closest to `T`.
 
@@ -70,7 +70,7 @@ def ridge_read_out(H, T, alpha):
     return weight, t - h @ weight
 
 
-# %% 1.2.1 book/foundations/neural_networks.md
+# %% 1.2.1 book/foundations/hidden_layer.md
 class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
     """Network whose hidden layer is drawn, and whose read-out is solved.
 
@@ -115,7 +115,7 @@ class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
 
-# %% 1.2.1 book/foundations/neural_networks.md
+# %% 1.2.1 book/foundations/hidden_layer.md
 def _fit_random_layer(self, X, y):
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
@@ -134,7 +134,7 @@ def _fit_random_layer(self, X, y):
 RandomLayerClassifier.fit = _fit_random_layer
 
 
-# %% 1.2.1 book/foundations/neural_networks.md
+# %% 1.2.1 book/foundations/hidden_layer.md
 def _hidden(self, X):
     """What the hidden units say about each row, shape (N, n_hidden)."""
     sums = linear(X, self.hidden_weight_, self.hidden_bias_)

@@ -59,7 +59,7 @@ class StandardScaler(TransformerMixin, BaseEstimator):
         return (X * self.scale_ + self.mean_).astype(X.dtype, copy=False)
 
 
-# %% 1.2.1 book/foundations/neural_networks.md
+# %% 1.2.1 book/foundations/hidden_layer.md
 def one_hot(targets, n_classes=None):
     """Write each class as a row of zeros with a single one.
 
