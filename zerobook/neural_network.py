@@ -265,7 +265,7 @@ def gradients(layers):
     return [g for layer in layers for g in layer.gradients()]
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def he_normal(shape, *, rng=None, dtype=np.float64):
     """Draw a weight matrix for a layer that ReLU follows.
 
@@ -290,7 +290,7 @@ def xavier_normal(shape, *, rng=None, dtype=np.float64):
     return (scale * rng.normal(size=shape)).astype(dtype)
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def mlp(
     sizes,
     activation=relu,
@@ -338,7 +338,7 @@ def mlp(
     return layers[:-1]
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def sgd(layers, *, lr):
     """A function that moves every parameter against its gradient once."""
     params = parameters(layers)
@@ -350,7 +350,7 @@ def sgd(layers, *, lr):
     return step
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def momentum(layers, *, lr, momentum=0.9):
     """As `sgd`, with a velocity remembered for every parameter."""
     params = parameters(layers)
@@ -378,7 +378,7 @@ def adam(layers, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
     return step
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def train_epoch(layers, X, y, step, *, batch_size=32, rng=None):
     """One pass over the data in minibatches; returns the mean loss met.
 
@@ -411,7 +411,7 @@ def train_epoch(layers, X, y, step, *, batch_size=32, rng=None):
     return total / len(X)
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/training.md
 def train(layers, X, y, step, *, epochs, batch_size=32, rng=None):
     """`train_epoch`, `epochs` times; returns the losses, one per pass."""
     rng = np.random.default_rng(rng)

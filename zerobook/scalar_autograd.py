@@ -4,7 +4,7 @@
 import math
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 class Value:
     """A number that remembers how it was made.
 
@@ -42,7 +42,7 @@ class Value:
         return f"Value({self.data:.4g}, grad={self.grad:.4g})"
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 def _value(x):
     return x if isinstance(x, Value) else Value(x)
 
@@ -68,7 +68,7 @@ Value.__rmul__ = _multiply
 Value.__pow__ = _power
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 def _exp(a):
     y = math.exp(a.data)
     return Value(y, (a,), (y,))
@@ -88,7 +88,7 @@ Value.log = _log
 Value.tanh = _tanh
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 def _negative(a):
     return a * -1.0
 
@@ -116,7 +116,7 @@ Value.__truediv__ = _divide
 Value.__rtruediv__ = _divide_into
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 def ancestors(value):
     """All numbers that `value` was made of and itself, parents first."""
     order, seen, stack = [], set(), [(value, False)]
@@ -131,7 +131,7 @@ def ancestors(value):
     return order
 
 
-# %% 1.2.3 book/foundations/backpropagation.md
+# %% 1.2.3 book/foundations/scalar_autograd.md
 def _backward(value):
     """Add to each ancestor's `grad` how much `value` moves per unit of it."""
     arrived = {id(value): 1.0}
