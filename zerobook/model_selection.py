@@ -5,6 +5,8 @@ import math
 import numpy as np
 from zerobook.base import check_random_state
 import copy
+from itertools import product
+from zerobook.base import BaseEstimator, check_X_y
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -158,3 +160,120 @@ def cross_val_score(estimator, X, y, *, cv=5):
         model = clone(estimator).fit(X[train], y[train])
         scores.append(model.score(X[test], y[test]))
     return np.array(scores)
+
+
+# %% 1.1.4 book/foundations/losses.md
+def parameter_grid(param_grid):
+    """All combinations of a dict of lists; or of several such dicts."""
+    grids = [param_grid] if hasattr(param_grid, "items") else param_grid
+    return [
+        dict(zip(sorted(grid), values))
+        for grid in grids
+        for values in product(*(grid[name] for name in sorted(grid)))
+    ]
+
+
+# %% 1.1.4 book/foundations/losses.md
+class GridSearchCV(BaseEstimator):
+    """Choose arguments by cross-validation, then fit with the best.
+
+    Derived in section 1.1.4.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is copied for every fit and left untouched.
+    param_grid : dict of str to list, or a list of such dicts
+        Arguments to try; ``model__alpha`` reaches inside a pipeline.
+    scoring : callable ``(model, X, y) -> float``, optional
+        Larger is better; by default the model's own ``score``.
+    cv : int or splitter, default 5
+        As in `cross_val_score`.
+    refit : bool, default True
+        Fit the best once more, to all rows.
+
+    Attributes
+    ----------
+    best_params_ : dict
+    best_score_ : float
+        Its mean over the folds: an optimist, being the largest of several.
+    best_index_, best_estimator_, n_splits_
+    cv_results_ : dict
+        Arrays ``mean_test_score``, ``std_test_score``, ``rank_test_score``
+        and ``split0_test_score`` … in the order of the list ``params``.
+
+    Examples
+    --------
+    >>> from zerobook.linear_model import Ridge
+    >>> X = np.arange(12.0)[:, None]
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 100.0]}, cv=3)
+    >>> search.fit(X, 2 * X[:, 0]).best_params_
+    {'alpha': 0.1}
+    """
+
+    def __init__(
+        self, estimator, param_grid, *, scoring=None, cv=5, refit=True
+    ):
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.scoring = scoring
+        self.cv = cv
+        self.refit = refit
+
+
+# %% 1.1.4 book/foundations/losses.md
+def _fit_search(self, X, y):
+    rows, labels = check_X_y(X, y, min_samples=2)
+    params = parameter_grid(self.param_grid)
+    folds = list(check_cv(self.cv).split(rows, labels))
+    scores = np.array(
+        [_fold_scores(self, p, rows, labels, folds) for p in params]
+    )  # (P, S)
+    mean = scores.mean(axis=1)  # (P,)
+    splits = {f"split{k}_test_score": s for k, s in enumerate(scores.T)}
+    self.cv_results_ = splits | {
+        "params": params,
+        "mean_test_score": mean,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": 1 + (mean[:, None] < mean).sum(axis=1),
+    }
+    self.n_splits_, self.best_index_ = len(folds), int(mean.argmax())
+    self.best_params_ = params[self.best_index_]
+    self.best_score_ = float(mean[self.best_index_])
+    if self.refit:
+        best = clone(self.estimator).set_params(**self.best_params_)
+        self.best_estimator_ = best.fit(X, y)
+    return self
+
+
+def _fold_scores(search, params, X, y, folds):
+    """Score one combination on each fold: a list of S numbers."""
+    scores = []
+    for train, test in folds:
+        model = clone(search.estimator).set_params(**params)
+        model.fit(X[train], y[train])
+        score = search.scoring or type(model).score
+        scores.append(score(model, X[test], y[test]))
+    return scores
+
+
+# %% 1.1.4 book/foundations/losses.md
+def _passed_on(name):
+    """A property that asks the best model, before the fit the given one."""
+
+    def get(self):
+        return getattr(getattr(self, "best_estimator_", self.estimator), name)
+
+    return property(get, doc=f"`{name}` of the best model.")
+
+
+GridSearchCV.fit = _fit_search
+GridSearchCV.predict = _passed_on("predict")
+GridSearchCV.predict_proba = _passed_on("predict_proba")
+GridSearchCV.decision_function = _passed_on("decision_function")
+GridSearchCV.transform = _passed_on("transform")
+GridSearchCV.score = _passed_on("score")
+GridSearchCV.classes_ = _passed_on("classes_")
+GridSearchCV.n_features_in_ = _passed_on("n_features_in_")
+GridSearchCV.feature_names_in_ = _passed_on("feature_names_in_")
+GridSearchCV._estimator_type = _passed_on("_estimator_type")

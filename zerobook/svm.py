@@ -164,7 +164,8 @@ def smo(row, diagonal, y, C, tol=1e-3, max_iter=-1):
 def _move_pair(i, gap, row, diagonal, beta, F, low, high, up, down):
     """One step of `smo`: choose the partner of i, move both, in place."""
     near = row(i)
-    distance = diagonal - 2 * near + (diagonal[i] + 1e-12)  # squared, (N,)
+    distance = diagonal[i] + diagonal - 2 * near  # squared, (N,)
+    np.maximum(distance, 1e-12, out=distance)
     gain = np.maximum(gap, 0)
     j = (gain * gain / distance).argmax()
     step = min(gap[j] / distance[j], high[i] - beta[i], beta[j] - low[j])
