@@ -6,6 +6,7 @@ import multiprocessing
 import statistics
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 from bench.cases import cases, load
@@ -68,9 +69,8 @@ def high_water(model, X, y, pipe):
     """Send how far fit and predict lift the memory of this child."""
     Path("/proc/self/clear_refs").write_text("5")  # forget the old peak
     before = resident("VmRSS")
-    model.fit(X, y).transform(X) if not hasattr(
-        model, "predict"
-    ) else model.fit(X, y).predict(X[:2000])
+    model.fit(X, y)
+    getattr(model, "predict", getattr(model, "transform", None))(X[:2000])
     pipe.send(resident("VmHWM") - before)
 
 
@@ -93,47 +93,44 @@ def peak(model, X, y):
         child.join()
 
 
+def methods(case):
+    """Name and the two calls of each method of a case, fit first."""
+    regression = case.model.split(".")[1] in (
+        "LinearRegression", "Ridge", "Lasso"
+    )
+    X, y = load(case.data, regression)
+    models = pair(case)
+    memory = [peak(model, X, y) for model in models]
+    yield "fit", [partial(model.fit, X, y) for model in models], memory
+    use = "predict" if hasattr(models[1], "predict") else "transform"
+    yield use, [partial(getattr(m, use), X[:2000]) for m in models], None
+
+
 def measure(say=print):
     """One row for each model, set and method."""
     rows = []
-    say(f"{'model':<32} {'data':<12} {'':<8} {'ours ms':>9} {'theirs ms':>10}"
+    say(f"{'model':<32} {'data':<12} {'':<9} {'ours ms':>9} {'theirs ms':>10}"
         f" {'ratio':>6} {'quartiles':>13} {'aim':>5}   MB ours/theirs")
     for case in cases():
-        regression = case.model.split(".")[1] in (
-            "LinearRegression", "Ridge", "Lasso"
-        )
-        X, y = load(case.data, regression)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of convergence; both may warn
-            ours, theirs = pair(case)
-            memory = [peak(model, X, y) for model in (ours, theirs)]
-            use = "predict" if hasattr(theirs, "predict") else "transform"
-            calls = {
-                "fit": [lambda m=m: m.fit(X, y) for m in (ours, theirs)],
-                use: [
-                    lambda m=m: getattr(m, use)(X[:2000])
-                    for m in (ours, theirs)
-                ],
-            }
-            for method, (a, b) in calls.items():
-                row = {
+            for method, calls, memory in methods(case):
+                rows.append({
                     "model": case.model, "data": case.data, "method": method,
-                    "aim": case.aim, **summary(interleave(a, b)),
-                }
-                if method == "fit":
-                    row["peak_mb"] = memory
-                rows.append(row)
-                say(line(row))
+                    "aim": case.aim, "peak_mb": memory,
+                    **summary(interleave(*calls)),
+                })
+                say(line(rows[-1]))
     return rows
 
 
 def line(row):
     """One row of the table."""
     over = "over" if row["ratio"] > row["aim"] else ""
-    mb = row.get("peak_mb", [None])
+    mb = row["peak_mb"] or [None]
     shown = "" if None in mb else " / ".join(f"{m:.0f}" for m in mb)
     return (
-        f"{row['model']:<32} {row['data']:<12} {row['method']:<8}"
+        f"{row['model']:<32} {row['data']:<12} {row['method']:<9}"
         f" {row['ours'] * 1e3:9.2f} {row['theirs'] * 1e3:10.2f}"
         f" {row['ratio']:6.2f} {row['low']:6.2f}-{row['high']:<6.2f}"
         f" {row['aim']:5.1f} {over:4} {shown}"
