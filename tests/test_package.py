@@ -323,7 +323,7 @@ def pages():
     ]
 
 
-FENCE = re.compile(r"^(`{3,})(.*)\n(.*?)^\1`*[ ]*$", re.M | re.S)
+FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1`*[ ]*$", re.M | re.S)
 PAGES = pytest.mark.parametrize(
     "page", pages(), ids=lambda page: str(page.relative_to(ROOT))
 )
