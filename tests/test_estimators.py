@@ -19,9 +19,11 @@ from zerobook.base import BaseEstimator
 from zerobook.cluster import KMeans
 from zerobook.decomposition import PCA
 from zerobook.linear_model import (
+    Lasso,
     LinearRegression,
     LogisticRegression,
     Perceptron,
+    Ridge,
 )
 from zerobook.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from zerobook.neural_network import RandomLayerClassifier
@@ -37,7 +39,9 @@ ESTIMATORS = [
     PCA(n_components=2),
     Perceptron(random_state=0),
     RandomLayerClassifier(n_hidden=60, random_state=0),
+    Lasso(),
     LinearSVC(),
+    Ridge(),
     SVC(),
     StandardScaler(),
 ]

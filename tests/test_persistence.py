@@ -67,7 +67,7 @@ plain = st.one_of(
 )
 values = st.recursive(
     st.one_of(
-        plain, arrays, st.floats().map(np.float32), st.booleans().map(np.bool_)
+        plain, arrays, st.floats(width=32).map(np.float32), st.booleans().map(np.bool_)
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),

@@ -197,11 +197,8 @@ def _wrong_ndim(X, name):
 
 
 def _check_size(X, min_samples):
-    rows, columns = X.shape
-    for size, least, what in (
-        (rows, min_samples, "sample"),
-        (columns, 1, "feature"),
-    ):
+    wanted = (("sample", min_samples), ("feature", 1))
+    for size, (what, least) in zip(X.shape, wanted):
         if size < least:
             raise ValueError(
                 f"Found array with {size} {what}(s) (shape={X.shape}) while "
@@ -209,9 +206,10 @@ def _check_size(X, min_samples):
             )
 
 
+# %% book/given/estimators.md
 def _check_finite(a, name):
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(a.sum()):  # one quick pass settles most cases
+        if np.isfinite(a.sum()):
             return
     if np.isnan(a).any():
         raise ValueError(f"Input {name} contains NaN.")

@@ -108,7 +108,15 @@ def make_spirals(n_samples=300, *, n_classes=2, turns=1.0, noise=0.05, rng=0):
 
 
 def make_xor(n_samples=200, *, noise=0.15, rng=0):
-    """Four clouds at the corners of a square; equal corners are class 0."""
+    """Four clouds at the corners of a square; equal corners are class 0.
+
+    Examples
+    --------
+    >>> from zerobook.datasets import make_xor
+    >>> X, y = make_xor(4, noise=0.0)
+    >>> bool((y == (X[:, 0] != X[:, 1])).all())
+    True
+    """
     rng = np.random.default_rng(rng)
     corner = _balanced(n_samples, 4, rng)
     bits = np.column_stack([corner // 2, corner % 2])
@@ -163,6 +171,13 @@ def flip_labels(y, rate, *, rng):
     """Give `rate` of the labels another class, each wrong class as likely.
 
     Exactly ``round(rate * len(y))`` labels change. Returns a new array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zerobook.datasets import flip_labels
+    >>> int((flip_labels(np.arange(10), 0.3, rng=0) != np.arange(10)).sum())
+    3
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"rate must lie in 0 .. 1, got {rate}")
