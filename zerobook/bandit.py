@@ -4,7 +4,7 @@
 import numpy as np
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 class GaussianBandit:
     """Machines that pay a Gaussian reward around means of their own.
 
@@ -29,7 +29,7 @@ class GaussianBandit:
         return float(self.rng.normal(self.means[arm], self.scale))
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 class EpsilonGreedy:
     """Pull the best arm so far, and now and then any arm.
 

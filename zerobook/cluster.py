@@ -6,7 +6,7 @@ from zerobook.base import BaseEstimator, ClusterMixin
 from zerobook.base import check_is_fitted, check_random_state, validate_data
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _heights(X1, centres):
     """Squared distance of row n to centre k, less |x|², shape (K, N)."""
     norms = np.einsum("kd,kd->k", centres, centres)
@@ -21,7 +21,7 @@ def _nearest(heights):
     return lowest
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def lloyd(X, centres, *, max_iter=300, tol=0.0):
     """Run k-means from given centres until it stands still.
 
@@ -56,7 +56,7 @@ def lloyd(X, centres, *, max_iter=300, tol=0.0):
     return centres, n_iter
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _move(total, X1, before, member):
     """Bring `total` up to date; False when no case changed sides."""
     moved = np.flatnonzero((member != before).any(axis=0))
@@ -68,7 +68,7 @@ def _move(total, X1, before, member):
     return len(moved) > 0
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def plus_plus(X, n_clusters, *, rng=None):
     """Choose rows of `X` to start k-means from, likely far apart.
 
@@ -90,7 +90,7 @@ def plus_plus(X, n_clusters, *, rng=None):
     return X[chosen]
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 class KMeans(ClusterMixin, BaseEstimator):
     """Group cases around `n_clusters` means.
 
@@ -143,7 +143,7 @@ class KMeans(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _starts(self, X, centre):
     """First centres of each run, a list of (K, D), relative to `centre`."""
     K, N = self.n_clusters, len(X)
@@ -168,7 +168,7 @@ def _given_start(init, shape):
     return init
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _fit(self, X, y=None):
     """Find the centres; `y` is ignored."""
     X = validate_data(self, X)
@@ -187,7 +187,7 @@ def _fit(self, X, y=None):
     return self
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _predict(self, X):
     """Index of the nearest centre of each row, shape (N,)."""
     check_is_fitted(self)

@@ -113,7 +113,7 @@ class RegressorMixin:
         return r2_score(y, self.predict(X))
 
 
-# %% 1.1.1 book/foundations/machine_learning.md
+# %% 1.1.1 book/foundations/learning_without_answers.md
 def _pairs(n):
     return np.sum(n * (n - 1.0) / 2)
 

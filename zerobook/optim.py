@@ -31,7 +31,7 @@ def sgd_update(param, grad, *, lr, scratch=None):
     param -= np.multiply(grad, lr, out=scratch)
 
 
-# %% 1.1.3 book/foundations/gradient_descent.md
+# %% 1.1.3 book/foundations/momentum_and_adam.md
 def momentum_update(
     param, grad, velocity, *, lr, momentum=0.9, scratch=None
 ):
@@ -62,7 +62,7 @@ def momentum_update(
     param -= np.multiply(velocity, lr, out=scratch)
 
 
-# %% 1.1.3 book/foundations/gradient_descent.md
+# %% 1.1.3 book/foundations/momentum_and_adam.md
 def adam_update(
     param,
     grad,
@@ -110,7 +110,7 @@ def adam_update(
     param -= work
 
 
-# %% 1.1.3 book/foundations/gradient_descent.md
+# %% 1.1.3 book/foundations/momentum_and_adam.md
 def minibatches(n, batch_size, *, rng=None):
     """Visit the rows ``0 .. n-1`` once, in random order, a batch at a time.
 
