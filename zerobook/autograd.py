@@ -115,6 +115,18 @@ Tensor.accumulate = accumulate
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def accumulate_matmul(self, a, b):
+    """Add ``a @ b`` to the gradient, without a copy where that is possible."""
+    if self.requires_grad and self.grad is None and self._buffer is not None:
+        self.grad, self._owned = np.matmul(a, b, out=self._buffer), True
+    elif self.requires_grad:
+        self.accumulate(a @ b, owned=True)
+
+
+Tensor.accumulate_matmul = accumulate_matmul
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 def history(tensor):
     """All tensors with a history that `tensor` depends on, youngest first."""
     found, todo = {tensor._time: tensor}, [tensor]

@@ -140,3 +140,311 @@ def minibatches(n, batch_size, *, rng=None):
     order = np.random.default_rng(rng).permutation(n)
     for start in range(0, n, batch_size):
         yield order[start : start + batch_size]
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class FlatGroup:
+    """Parameters of one group laid end to end, and their gradients too.
+
+    Every `Parameter` of the group becomes a view of the array `data`, and
+    finds its gradient's place in `grad`.
+    """
+
+    def __init__(self, params):
+        if len({p.data.dtype for p in params}) > 1:
+            raise TypeError("the parameters of a group must share a dtype")
+        sizes = [p.data.size for p in params]
+        dtype = params[0].data.dtype if params else np.float32
+        self.data = np.empty(sum(sizes), dtype)
+        self.grad = np.zeros_like(self.data)
+        ends = np.cumsum(sizes, dtype=int)
+        self.places = [
+            (p, slice(end - n, end), self.data[end - n : end], view)
+            for p, n, end in zip(params, sizes, ends)
+            for view in [self.grad[end - n : end].reshape(p.data.shape)]
+        ]
+        self.gather()
+
+    def gather(self):
+        """Fetch what lies elsewhere; return the slices that have gradients."""
+        runs = []
+        for p, place, flat, grad in self.places:
+            if p.data.base is not self.data:
+                flat[:] = p.data.ravel()
+                p.data = flat.reshape(p.data.shape)
+            p._buffer = grad
+            if p.grad is None:
+                continue
+            if p.grad is not grad:
+                grad[...] = p.grad
+            start = place.start
+            if runs and runs[-1].stop == start:
+                start = runs.pop().start
+            runs.append(slice(start, place.stop))
+        return runs
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+BLOCK = 1 << 16  # numbers that one update handles at a time
+
+
+def blocks(runs, size=BLOCK):
+    """Cut slices into slices of at most `size`."""
+    for run in runs:
+        for start in range(run.start, run.stop, size):
+            yield slice(start, min(start + size, run.stop))
+
+
+class Optimizer:
+    """What SGD, Adam and AdamW share: parameters in flat groups.
+
+    Parameters
+    ----------
+    params : iterable of Parameter, or of dict
+        A dict is a group with options of its own:
+        ``{"params": [...], "lr": 0.1}``.
+    **defaults
+        Options of every group that does not name its own.
+
+    Notes
+    -----
+    Section 2.1.2. A parameter without a gradient is left alone.
+    """
+
+    memory = ()  # names of the arrays kept for each parameter
+
+    def __init__(self, params, **defaults):
+        params = list(params)
+        if not params:
+            raise ValueError("an optimiser needs at least one parameter")
+        if not isinstance(params[0], dict):
+            params = [{"params": params}]
+        self.param_groups = []
+        for group in params:
+            group = {**defaults, **group, "step": 0}
+            group["params"] = list(group["params"])
+            self.param_groups.append(group)
+        self.flat = [FlatGroup(g["params"]) for g in self.param_groups]
+        self.state = [
+            {name: np.zeros_like(flat.data) for name in self.memory}
+            for flat in self.flat
+        ]
+
+    def zero_grad(self):
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def optimizer_step(self):
+    """Change every parameter that has a gradient, once."""
+    for i, (group, flat) in enumerate(zip(self.param_groups, self.flat)):
+        runs = flat.gather()
+        group["step"] += 1
+        for part in blocks(runs):
+            self.update(i, part)
+
+
+def optimizer_state_dict(self):
+    """What a checkpoint needs: options and step counts, and the memory."""
+    groups = [
+        {k: v for k, v in group.items() if k != "params"}
+        for group in self.param_groups
+    ]
+    return {"param_groups": groups, "state": self.state}
+
+
+def optimizer_load_state_dict(self, state):
+    """Go on where the optimiser that gave `state` stood."""
+    shapes = [{k: v.shape for k, v in s.items()} for s in self.state]
+    theirs = [{k: np.shape(v) for k, v in s.items()} for s in state["state"]]
+    if shapes != theirs:
+        raise ValueError(f"state of shapes {theirs} for shapes {shapes}")
+    for mine, options in zip(self.param_groups, state["param_groups"]):
+        mine.update(options)
+    for mine, arrays in zip(self.state, state["state"]):
+        for name, array in arrays.items():
+            mine[name][...] = array
+
+
+Optimizer.step = optimizer_step
+Optimizer.state_dict = optimizer_state_dict
+Optimizer.load_state_dict = optimizer_load_state_dict
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class SGD(Optimizer):
+    """Gradient descent with momentum on the parameters of a model.
+
+    Parameters
+    ----------
+    params : iterable of Parameter, or of dict
+    lr : float
+    momentum : float
+        0 for none; `momentum_update` of section 1.1.3.
+    weight_decay : float
+        Added to the gradient, times the weight.
+    """
+
+    memory = ("velocity",)
+
+    def __init__(self, params, lr=1e-3, momentum=0.0, weight_decay=0.0):
+        if not momentum:
+            self.memory = ()
+        super().__init__(
+            params, lr=lr, momentum=momentum, weight_decay=weight_decay
+        )
+
+    def update(self, i, part):
+        """One step of the numbers in the slice `part` of group `i`."""
+        group, param = self.param_groups[i], self.flat[i].data[part]
+        grad = decayed(self.flat[i].grad[part], param, group["weight_decay"])
+        if "velocity" in self.state[i]:
+            velocity = self.state[i]["velocity"][part]
+            momentum_update(param, grad, velocity, lr=group["lr"],
+                            momentum=group["momentum"])
+        else:
+            sgd_update(param, grad, lr=group["lr"])
+
+
+def decayed(grad, param, weight_decay):
+    """The gradient of the loss plus half `weight_decay` times the squares."""
+    return grad + weight_decay * param if weight_decay else grad
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class Adam(Optimizer):
+    """`adam_update` of section 1.1.3 on the parameters of a model.
+
+    Parameters
+    ----------
+    params : iterable of Parameter, or of dict
+    lr : float
+    betas : pair of float
+    eps : float
+    weight_decay : float
+        Added to the gradient, times the weight (for decay of the weights
+        themselves, see `AdamW`).
+    """
+
+    memory = ("m", "v")
+    decoupled = False
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
+                 weight_decay=0.0):
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay
+        )
+
+    def update(self, i, part):
+        """One step of the numbers in the slice `part` of group `i`."""
+        group, param = self.param_groups[i], self.flat[i].data[part]
+        grad, decay = self.flat[i].grad[part], group["weight_decay"]
+        if self.decoupled:
+            param *= 1 - group["lr"] * decay
+        else:
+            grad = decayed(grad, param, decay)
+        m, v = (self.state[i][name][part] for name in self.memory)
+        adam_update(param, grad, m, v, group["step"], lr=group["lr"],
+                    betas=group["betas"], eps=group["eps"])
+
+
+class AdamW(Adam):
+    """Adam whose weights shrink by ``lr * weight_decay`` at each step."""
+
+    decoupled = True
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
+                 weight_decay=0.01):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def clip_grad_norm_(parameters, max_norm):
+    """Shorten all gradients together to the length `max_norm`, if longer.
+
+    Returns
+    -------
+    float
+        Their length before.
+    """
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / (norm + 1e-6)
+    return norm
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class LambdaLR:
+    """Learning rates that follow a function of the number of steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    lr_lambda : callable
+        Gets the number of steps taken, gives a factor of the first rate.
+    """
+
+    def __init__(self, optimizer, lr_lambda):
+        self.optimizer, self.lr_lambda, self.steps = optimizer, lr_lambda, 0
+        self.base_lrs = [g["lr"] for g in optimizer.param_groups]
+        self._set()
+
+    def _set(self):
+        factor = self.lr_lambda(self.steps)
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
+            group["lr"] = lr * factor
+
+    def step(self):
+        """To be called after the optimiser's step."""
+        self.steps += 1
+        self._set()
+
+    def state_dict(self):
+        """The number of steps, and the rates it began with."""
+        return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state):
+        """Go on where another schedule stood."""
+        self.steps, self.base_lrs = state["steps"], list(state["base_lrs"])
+        self._set()
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def warmup_cosine(warmup, total, floor=0.0):
+    """Factor of the rate: up in a line, down along half a cosine.
+
+    Parameters
+    ----------
+    warmup, total : int
+        Steps until the full rate, and until the floor.
+    floor : float
+        Factor at the end and after.
+
+    Returns
+    -------
+    callable
+        For `LambdaLR`.
+    """
+
+    def factor(step):
+        if step < warmup:
+            return (step + 1) / warmup
+        share = min((step - warmup) / max(total - warmup, 1), 1.0)
+        return floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * share))
+
+    return factor
+
+
+def StepLR(optimizer, step_size, gamma=0.1):
+    """Multiply the rate by `gamma` every `step_size` steps."""
+    return LambdaLR(optimizer, lambda step: gamma ** (step // step_size))
+
+
+def CosineAnnealingLR(optimizer, T_max):
+    """Half a cosine from the full rate to zero in `T_max` steps."""
+    return LambdaLR(optimizer, warmup_cosine(0, T_max))

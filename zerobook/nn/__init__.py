@@ -1,0 +1,6 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Layers, the modules that hold them, and their initial weights."""
+
+from zerobook.nn.module import Module, ModuleList, Parameter, Sequential
+from zerobook.nn.linear import Dropout, Embedding, Flatten, LayerNorm, Linear
+from zerobook.nn.linear import GELU, Identity, ReLU, Sigmoid, SiLU, Tanh

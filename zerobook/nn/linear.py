@@ -1,0 +1,111 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Layers around the operations of `functional`."""
+
+import numpy as np
+from zerobook import functional
+from zerobook.nn import init
+from zerobook.nn.module import Module, Parameter
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class Linear(Module):
+    """``x @ weight + bias`` over the last axis.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    rng : Generator or int, optional
+        Draws the weights, evenly within ``1 / sqrt(in_features)``, as
+        PyTorch does.
+    dtype : dtype
+
+    Notes
+    -----
+    Section 2.1.2. `weight` has the shape (in_features, out_features).
+    """
+
+    def __init__(self, in_features, out_features, bias=True, *, rng=None,
+                 dtype=np.float32):
+        rng = np.random.default_rng(rng)
+        self.in_features, self.out_features = in_features, out_features
+        shape, a = (in_features, out_features), max(in_features, 1) ** -0.5
+        self.weight = Parameter(np.empty(shape, dtype), dtype=dtype)
+        init.uniform_(self.weight, -a, a, rng=rng)
+        self.bias = None
+        if bias:
+            self.bias = Parameter(np.empty(out_features, dtype), dtype=dtype)
+            init.uniform_(self.bias, -a, a, rng=rng)
+
+    def forward(self, x):
+        """Weighted sums of the last axis."""
+        return functional.linear(x, self.weight, self.bias)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class Embedding(Module):
+    """A table of `num_embeddings` rows, read by row number.
+
+    The weights are normal numbers of variance 1. Section 2.1.2.
+    """
+
+    def __init__(self, num_embeddings, embedding_dim, *, rng=None,
+                 dtype=np.float32):
+        shape = (num_embeddings, embedding_dim)
+        self.weight = Parameter(np.empty(shape, dtype), dtype=dtype)
+        init.normal_(self.weight, rng=rng)
+
+    def forward(self, index):
+        """The rows with these numbers."""
+        return functional.embedding(index, self.weight)
+
+
+class LayerNorm(Module):
+    """`functional.layer_norm` with a weight and a bias. Section 2.1.2."""
+
+    def __init__(self, normalized_shape, eps=1e-5, *, dtype=np.float32):
+        self.eps = eps
+        self.weight = Parameter(np.ones(normalized_shape), dtype=dtype)
+        self.bias = Parameter(np.zeros(normalized_shape), dtype=dtype)
+
+    def forward(self, x):
+        """Rows of mean 0 and variance 1, scaled and shifted."""
+        return functional.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class Dropout(Module):
+    """`functional.dropout` while training, nothing otherwise."""
+
+    def __init__(self, p=0.5, *, rng=None):
+        self.p, self.rng = p, np.random.default_rng(rng)
+
+    def forward(self, x):
+        """Some entries set to 0, the rest grown; `x` itself after eval()."""
+        return functional.dropout(x, self.p, self.training, rng=self.rng)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def activation(name, f):
+    """A module class that applies `f` and has no parameters."""
+    doc = f"`functional.{f.__name__}` as a module."
+    return type(name, (Module,), {
+        "__doc__": doc, "__module__": __name__,
+        "forward": lambda self, x: f(x),
+    })
+
+
+ReLU = activation("ReLU", functional.relu)
+Tanh = activation("Tanh", functional.tanh)
+Sigmoid = activation("Sigmoid", functional.sigmoid)
+GELU = activation("GELU", functional.gelu)
+SiLU = activation("SiLU", functional.silu)
+Identity = activation("Identity", functional.identity)
+
+
+class Flatten(Module):
+    """All axes but the first made one."""
+
+    def forward(self, x):
+        """(N, ...) -> (N, D)."""
+        x = functional.as_tensor(x)
+        return x.reshape(x.shape[0], -1)

@@ -1,0 +1,214 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""What all layers share: they find their parameters, and each has a name."""
+
+import numpy as np
+from zerobook.autograd import Tensor
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class Parameter(Tensor):
+    """A tensor that is trained; a module finds it among its attributes."""
+
+    __slots__ = ()
+
+    def __init__(self, data, requires_grad=True, dtype=None):
+        super().__init__(data, requires_grad, dtype)
+
+
+class Module:
+    """A part of a model. Subclasses set attributes and write `forward`.
+
+    Examples
+    --------
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.weight = Parameter([2.0])
+    ...     def forward(self, x):
+    ...         return self.weight * x
+    >>> [name for name, _ in Scale().named_parameters()]
+    ['weight']
+
+    Notes
+    -----
+    Section 2.1.2.
+    """
+
+    training = True
+    _buffers = ()
+
+    def forward(self, *inputs, **options):
+        """Compute the output; every subclass writes its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *inputs, **options):
+        return self.forward(*inputs, **options)
+
+    def named_children(self):
+        """Pairs (name, module) of the modules held directly."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def named_modules(self, prefix=""):
+    """Pairs (name, module): this one, and all below it."""
+    yield prefix.rstrip("."), self
+    for name, child in self.named_children():
+        yield from child.named_modules(f"{prefix}{name}.")
+
+
+def _named(self, wanted, shared):
+    """Pairs (dotted name, value) of parameters or buffers."""
+    seen = set()
+    for prefix, module in self.named_modules():
+        for name, value in vars(module).items():
+            if wanted(module, name, value):
+                if shared or id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{prefix}.{name}".lstrip("."), value
+
+
+def named_parameters(self):
+    """Pairs (dotted name, Parameter), each parameter once."""
+    return _named(self, lambda m, k, v: isinstance(v, Parameter), False)
+
+
+def named_buffers(self):
+    """Pairs (dotted name, ndarray) of what is kept but not trained."""
+    return _named(self, lambda m, k, v: k in m._buffers, False)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def parameters(self):
+    """All parameters, each once."""
+    return [p for _, p in self.named_parameters()]
+
+
+def modules(self):
+    """This module and all below it, each once."""
+    found = {id(m): m for _, m in self.named_modules()}
+    return list(found.values())
+
+
+def children(self):
+    """The modules held directly."""
+    return [child for _, child in self.named_children()]
+
+
+def zero_grad(self):
+    """Forget all gradients."""
+    for p in self.parameters():
+        p.grad = None
+
+
+def train(self, mode=True):
+    """Say that training is on (or off) to this module and all below."""
+    for module in self.modules():
+        module.training = mode
+    return self
+
+
+def evaluate(self):
+    """As ``train(False)``: dropout stops, batch norm uses its averages."""
+    return self.train(False)
+
+
+def register_buffer(self, name, value):
+    """Keep an array that belongs to the state but is not trained."""
+    self._buffers = (*self._buffers, name)
+    setattr(self, name, np.asarray(value))
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+Module.named_modules, Module.modules = named_modules, modules
+Module.named_parameters, Module.parameters = named_parameters, parameters
+Module.named_buffers, Module.children = named_buffers, children
+Module.zero_grad, Module.register_buffer = zero_grad, register_buffer
+Module.train, Module.eval = train, evaluate
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def state_dict(self):
+    """All parameters and buffers by name, as the arrays themselves."""
+    wanted = lambda m, k, v: isinstance(v, Parameter) or k in m._buffers
+    return {
+        name: value.data if isinstance(value, Tensor) else value
+        for name, value in _named(self, wanted, True)
+    }
+
+
+def load_state_dict(self, state, strict=True):
+    """Copy arrays into the parameters and buffers of the same names.
+
+    Parameters
+    ----------
+    state : dict of str to array_like
+    strict : bool
+        Whether a name too many or too few is an error.
+
+    Returns
+    -------
+    missing, unexpected : list of str
+
+    Raises
+    ------
+    ValueError
+        Names all that does not fit; the model is then as it was.
+    """
+    mine = self.state_dict()
+    missing = [name for name in mine if name not in state]
+    unexpected = [name for name in state if name not in mine]
+    wrong = [
+        f"{name}: shape {np.shape(state[name])} for {array.shape}"
+        for name, array in mine.items()
+        if name in state and np.shape(state[name]) != array.shape
+    ]
+    names = [f"missing: {n}" for n in missing]
+    names += [f"unexpected: {n}" for n in unexpected]
+    if wrong or (strict and names):
+        raise ValueError("; ".join(wrong + (names if strict else [])))
+    for name, array in mine.items():
+        if name in state:
+            array[...] = state[name]
+    return missing, unexpected
+
+
+Module.state_dict, Module.load_state_dict = state_dict, load_state_dict
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class ModuleList(Module):
+    """Modules in a list, found like attributes: ``layers[0]``, a loop, len."""
+
+    def __init__(self, modules=()):
+        for module in modules:
+            self.append(module)
+
+    def append(self, module):
+        """Add a module at the end."""
+        setattr(self, str(len(self)), module)
+        return self
+
+    def __len__(self):
+        return len(self.children())
+
+    def __iter__(self):
+        return iter(self.children())
+
+    def __getitem__(self, i):
+        found = self.children()[i]
+        return type(self)(*found) if isinstance(i, slice) else found
+
+
+class Sequential(ModuleList):
+    """Modules one after the other: each gets what the one before gave."""
+
+    def __init__(self, *modules):
+        super().__init__(modules)
+
+    def forward(self, x):
+        """Send `x` through all modules."""
+        for module in self:
+            x = module(x)
+        return x
