@@ -264,3 +264,306 @@ def embedding(index, weight):
         weight.accumulate(total, owned=True)
 
     return from_op(weight.data[index], (weight,), backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def im2col(x, kernel_size, stride):
+    """All windows of a batch of images, each laid out as a row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, H, W, C)
+        Channels last.
+    kernel_size, stride : pair of int
+
+    Returns
+    -------
+    ndarray of shape (N, H_out, W_out, kh * kw * C)
+
+    Notes
+    -----
+    Section 2.2.1.
+    """
+    (sh, sw), axes = stride, (1, 2)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel_size, axes)
+    windows = windows[:, ::sh, ::sw].transpose(0, 1, 2, 4, 5, 3)
+    return windows.reshape(*windows.shape[:3], -1)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def chunks(n, size, room=1 << 17):
+    """Cut `n` images, each `size` numbers, into slices of about `room`."""
+    step = max(1, room // max(size, 1))
+    return [slice(i, i + step) for i in range(0, n, step)]
+
+
+def correlate(x, w, stride):
+    """Convolution on arrays: (N, H, W, C) and (kh, kw, C, O)."""
+    kernel, O = w.shape[:2], w.shape[3]
+    W = w.reshape(-1, O)  # (kh * kw * C, O)
+    out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, stride)]
+    y = np.empty((len(x), *out, O), x.dtype)
+    for some in chunks(len(x), out[0] * out[1] * len(W)):
+        P = im2col(x[some], kernel, stride).reshape(-1, len(W))
+        np.matmul(P, W, out=y[some].reshape(-1, O))
+    return y
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def correlate_weight(g, x, kernel_size, stride):
+    """Gradient of `correlate` by its weight; `g` is (N, H', W', O)."""
+    C, O = x.shape[-1], g.shape[-1]
+    dw = np.zeros((kernel_size[0] * kernel_size[1] * C, O), g.dtype)
+    for some in chunks(len(g), g.shape[1] * g.shape[2] * len(dw)):
+        P = im2col(x[some], kernel_size, stride).reshape(-1, len(dw))
+        dw += P.T @ g[some].reshape(-1, O)
+    return dw.reshape(*kernel_size, C, O)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def grids(x, kernel_size, stride):
+    """For each kernel pixel, the view of the pixels of `x` that it meets."""
+    (kh, kw), (sh, sw) = kernel_size, stride
+    down = (x.shape[1] - kh) // sh * sh + 1  # rows from first to last
+    across = (x.shape[2] - kw) // sw * sw + 1
+    for u in range(kh):
+        for v in range(kw):
+            yield x[:, u : u + down : sh, v : v + across : sw]
+
+
+def correlate_input(g, w, shape, stride):
+    """Gradient of `correlate` by its input, which had the shape `shape`."""
+    kernel, (C, O) = w.shape[:2], w.shape[2:]
+    dx = np.zeros(shape, g.dtype)
+    back = np.ascontiguousarray(w.reshape(-1, C, O).swapaxes(1, 2))
+    for some in chunks(len(g), g.shape[1] * g.shape[2] * 2 * max(C, O)):
+        rows = g[some].reshape(-1, O)
+        for grid, W in zip(grids(dx[some], kernel, stride), back):
+            grid += (rows @ W).reshape(grid.shape)
+    return dx
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def pair(n):
+    """A number for both directions, or a pair (down, across)."""
+    return (n, n) if isinstance(n, int) else tuple(n)
+
+
+def channels_last(x, padding=(0, 0), value=0.0):
+    """(N, C, H, W) -> (N, H + 2 ph, W + 2 pw, C), padded with `value`."""
+    x, (ph, pw) = x.transpose(0, 2, 3, 1), padding
+    if not ph and not pw:
+        return x
+    N, H, W, C = x.shape
+    out = np.full((N, H + 2 * ph, W + 2 * pw, C), value, x.dtype)
+    out[:, ph : ph + H, pw : pw + W] = x
+    return out
+
+
+def channels_first(x, padding=(0, 0)):
+    """Undo `channels_last`: cut the padding off, channels second."""
+    (ph, pw), (_, H, W, _) = padding, x.shape
+    return x[:, ph : H - ph, pw : W - pw].transpose(0, 3, 1, 2)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def check_window(name, x, kernel_size, stride, padding, channels=None):
+    """Refuse images that a window does not fit, with the shapes."""
+    if x.data.ndim != 4 or channels not in (None, x.shape[1]):
+        raise ValueError(
+            f"{name} wants images (N, {channels or 'C'}, H, W), not {x.shape}"
+        )
+    if min(*kernel_size, *stride) < 1 or min(padding) < 0:
+        raise ValueError(f"{name}: kernel {kernel_size}, stride {stride}, "
+                         f"padding {padding}")
+    for n, k, p in zip(x.shape[2:], kernel_size, padding):
+        if n + 2 * p < k:
+            raise ValueError(f"{name}: kernel {kernel_size} is larger than "
+                             f"images {x.shape} with padding {padding}")
+        if channels is None and 2 * p > k:
+            raise ValueError(f"{name}: padding {padding} is more than half "
+                             f"of kernel {kernel_size}")
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    """Slide filters over images.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, H, W)
+    weight : Tensor of shape (kh, kw, C, O)
+        PyTorch stores it as (O, C, kh, kw).
+    bias : Tensor of shape (O,), optional
+    stride, padding : int or pair of int
+
+    Returns
+    -------
+    Tensor of shape (N, O, H_out, W_out)
+        ``H_out = (H + 2 * padding - kh) // stride + 1``.
+
+    Raises
+    ------
+    ValueError
+        If the channels differ or the kernel is larger than the image.
+
+    Notes
+    -----
+    Section 2.2.1; LeCun et al. (1998).
+
+    Examples
+    --------
+    >>> x, weight = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((2, 2, 1, 1))
+    >>> conv2d(x, Tensor(weight)).data[0, 0]
+    array([[ 8., 12.],
+           [20., 24.]], dtype=float32)
+    """
+    x, weight = as_tensor(x, weight), as_tensor(weight)
+    stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
+    check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
+    padded = channels_last(x.data, padding)
+    y = correlate(padded, weight.data, stride)
+    if bias is not None:
+        y += bias.data
+
+    def backward(g):
+        g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
+        if bias is not None:
+            bias.accumulate(g.sum(axis=(0, 1, 2)), owned=True)
+        if weight.requires_grad:
+            dw = correlate_weight(g, padded, kernel, stride)
+            weight.accumulate(dw, owned=True)
+        if x.requires_grad:
+            dx = correlate_input(g, weight.data, padded.shape, stride)
+            x.accumulate(channels_first(dx, padding), owned=True)
+
+    parents = tuple(p for p in (x, weight, bias) if p is not None)
+    return from_op(channels_first(y), parents, backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def transposed_shape(x, weight, stride, padding, output_padding):
+    """Shape (N, H, W, O) of what `conv_transpose2d` spreads, uncut."""
+    if x.data.ndim != 4 or x.shape[1] != weight.shape[2]:
+        raise ValueError(f"conv_transpose2d wants images (N, "
+                         f"{weight.shape[2]}, H, W), not {x.shape}")
+    sizes = []
+    for i in (0, 1):
+        n, k, s, p = x.shape[2 + i], weight.shape[i], stride[i], padding[i]
+        sizes.append((n - 1) * s + k + output_padding[i])
+        if not 0 <= output_padding[i] < s or sizes[-1] <= 2 * p:
+            raise ValueError(f"conv_transpose2d of {x.shape}: kernel {k}, "
+                             f"stride {s}, padding {p}, output_padding "
+                             f"{output_padding[i]}")
+    return (len(x), *sizes, weight.shape[3])
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
+                     output_padding=0):
+    """Spread each entry of a map over a window: `conv2d` run backwards.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, H, W)
+    weight : Tensor of shape (kh, kw, C, O)
+        PyTorch stores it as (C, O, kh, kw).
+    bias : Tensor of shape (O,), optional
+    stride, padding : int or pair of int
+        Of the convolution that this one runs backwards.
+    output_padding : int or pair of int
+        Rows and columns added at the end, fewer than the stride: a
+        convolution with a stride takes several sizes to the same one.
+
+    Returns
+    -------
+    Tensor of shape (N, O, H_out, W_out)
+        ``H_out = (H - 1) * stride - 2 * padding + kh + output_padding``.
+
+    Notes
+    -----
+    Section 2.2.1.
+    """
+    x, weight = as_tensor(x, weight), as_tensor(weight)
+    stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
+    shape = transposed_shape(x, weight, stride, padding, pair(output_padding))
+    w, maps = weight.data.swapaxes(2, 3), channels_last(x.data)
+    y = channels_first(correlate_input(maps, w, shape, stride), padding)
+    if bias is not None:
+        y += bias.data[:, None, None]
+
+    def backward(g):
+        g = channels_last(g, padding)
+        if bias is not None:
+            bias.accumulate(g.sum(axis=(0, 1, 2)), owned=True)
+        if weight.requires_grad:
+            dw = correlate_weight(maps, g, kernel, stride)
+            weight.accumulate(dw.swapaxes(2, 3), owned=True)
+        if x.requires_grad:
+            dx = correlate(g, np.ascontiguousarray(w), stride)
+            x.accumulate(channels_first(dx), owned=True)
+
+    parents = tuple(p for p in (x, weight, bias) if p is not None)
+    return from_op(y, parents, backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def max_pool2d(x, kernel_size, stride=None, padding=0):
+    """Largest entry of each window; the first of equals gets the gradient.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, H, W)
+    kernel_size, stride, padding : int or pair of int
+        The stride is the kernel's size by default.
+
+    Returns
+    -------
+    Tensor of shape (N, C, H_out, W_out)
+
+    Notes
+    -----
+    Section 2.2.1.
+    """
+    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    stride = kernel if stride is None else pair(stride)
+    check_window("max_pool2d", x, kernel, stride, padding)
+    padded = channels_last(x.data, padding, -np.inf)
+    parts = list(grids(padded, kernel, stride))
+    y = parts[0].copy()
+    for part in parts[1:]:
+        np.maximum(y, part, out=y)
+
+    def backward(g):
+        g, dx = g.transpose(0, 2, 3, 1), np.zeros(padded.shape, g.dtype)
+        free = np.ones(y.shape, bool)  # windows whose winner is not found yet
+        for part, grid in zip(parts, grids(dx, kernel, stride)):
+            won = free & (part == y)
+            grid += g * won
+            free ^= won
+        x.accumulate(channels_first(dx, padding), owned=True)
+
+    return from_op(channels_first(y), (x,), backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def avg_pool2d(x, kernel_size, stride=None, padding=0):
+    """Mean of each window, zeros of the padding counted.
+
+    Parameters and shapes as in `max_pool2d`. Section 2.2.1.
+    """
+    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    stride = kernel if stride is None else pair(stride)
+    check_window("avg_pool2d", x, kernel, stride, padding)
+    padded = channels_last(x.data, padding)
+    share = x.data.dtype.type(1 / (kernel[0] * kernel[1]))
+    y = sum(grids(padded, kernel, stride)) * share
+
+    def backward(g):
+        dx = np.zeros(padded.shape, g.dtype)
+        g = g.transpose(0, 2, 3, 1) * share
+        for grid in grids(dx, kernel, stride):
+            grid += g
+        x.accumulate(channels_first(dx, padding), owned=True)
+
+    return from_op(channels_first(y), (x,), backward)

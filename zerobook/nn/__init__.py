@@ -4,3 +4,4 @@
 from zerobook.nn.module import Module, ModuleList, Parameter, Sequential
 from zerobook.nn.linear import Dropout, Embedding, Flatten, LayerNorm, Linear
 from zerobook.nn.linear import GELU, Identity, ReLU, Sigmoid, SiLU, Tanh
+from zerobook.nn.conv import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d
