@@ -2,6 +2,7 @@
 """Update rules: they change an array in place and return nothing."""
 
 import numpy as np
+import math
 
 
 # %% 1.1.3 book/foundations/gradient_descent.md
@@ -143,6 +144,9 @@ def minibatches(n, batch_size, *, rng=None):
 
 
 # %% 2.1.2 book/deep_learning/modules.md
+BLOCK = 1 << 16  # numbers that one update handles at a time
+
+
 class FlatGroup:
     """Parameters of one group laid end to end, and their gradients too.
 
@@ -157,6 +161,7 @@ class FlatGroup:
         dtype = params[0].data.dtype if params else np.float32
         self.data = np.empty(sum(sizes), dtype)
         self.grad = np.zeros_like(self.data)
+        self.scratch = np.empty(min(sum(sizes), BLOCK), dtype)
         ends = np.cumsum(sizes, dtype=int)
         self.places = [
             (p, slice(end - n, end), self.data[end - n : end], view)
@@ -185,9 +190,6 @@ class FlatGroup:
 
 
 # %% 2.1.2 book/deep_learning/modules.md
-BLOCK = 1 << 16  # numbers that one update handles at a time
-
-
 def blocks(runs, size=BLOCK):
     """Cut slices into slices of at most `size`."""
     for run in runs:
@@ -301,12 +303,13 @@ class SGD(Optimizer):
         """One step of the numbers in the slice `part` of group `i`."""
         group, param = self.param_groups[i], self.flat[i].data[part]
         grad = decayed(self.flat[i].grad[part], param, group["weight_decay"])
+        scratch = self.flat[i].scratch[: len(param)]
         if "velocity" in self.state[i]:
             velocity = self.state[i]["velocity"][part]
             momentum_update(param, grad, velocity, lr=group["lr"],
-                            momentum=group["momentum"])
+                            momentum=group["momentum"], scratch=scratch)
         else:
-            sgd_update(param, grad, lr=group["lr"])
+            sgd_update(param, grad, lr=group["lr"], scratch=scratch)
 
 
 def decayed(grad, param, weight_decay):
@@ -348,7 +351,8 @@ class Adam(Optimizer):
             grad = decayed(grad, param, decay)
         m, v = (self.state[i][name][part] for name in self.memory)
         adam_update(param, grad, m, v, group["step"], lr=group["lr"],
-                    betas=group["betas"], eps=group["eps"])
+                    betas=group["betas"], eps=group["eps"],
+                    scratch=self.flat[i].scratch[: len(param)])
 
 
 class AdamW(Adam):
@@ -435,7 +439,7 @@ def warmup_cosine(warmup, total, floor=0.0):
         if step < warmup:
             return (step + 1) / warmup
         share = min((step - warmup) / max(total - warmup, 1), 1.0)
-        return floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * share))
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share))
 
     return factor
 

@@ -2,7 +2,6 @@
 """Initial weights: each function fills a parameter in place."""
 
 import numpy as np
-from zerobook.neural_network import he_normal, xavier_normal
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -51,10 +50,8 @@ def normal_(tensor, mean=0.0, std=1.0, *, rng=None):
 
 def kaiming_normal_(tensor, *, rng=None):
     """Normal numbers of variance 2 / fan_in, for ReLU (section 1.2.3)."""
-    values = he_normal(fans(tensor.shape), rng=rng)
-    return _fill(tensor, values) if tensor.ndim == 2 else normal_(
-        tensor, 0.0, np.sqrt(2 / fans(tensor.shape)[0]), rng=rng
-    )
+    scale = np.sqrt(2 / fans(tensor.shape)[0])
+    return normal_(tensor, 0.0, scale, rng=rng)
 
 
 def xavier_normal_(tensor, *, rng=None):
@@ -63,6 +60,7 @@ def xavier_normal_(tensor, *, rng=None):
     return normal_(tensor, 0.0, scale, rng=rng)
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 def xavier_uniform_(tensor, *, rng=None):
     """Even numbers of variance 2 / (fan_in + fan_out)."""
     a = np.sqrt(6 / sum(fans(tensor.shape)))

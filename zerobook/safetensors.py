@@ -1,0 +1,173 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Arrays on disk in the safetensors format: numbers, never code."""
+
+import json
+import os
+from pathlib import Path
+import numpy as np
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+TYPES = {
+    "F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"),
+    "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"), "U64": np.dtype("<u8"), "U32": np.dtype("<u4"),
+    "U16": np.dtype("<u2"), "U8": np.dtype("u1"), "BOOL": np.dtype("?"),
+}
+LONGEST_HEADER = 100_000_000  # bytes, as in the reference implementation
+
+
+class FormatError(ValueError):
+    """A file that is not what it says, with the reason."""
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def read_header(file, size):
+    """The header of an open file of `size` bytes, and where data begins."""
+    first = file.read(8)
+    if len(first) < 8:
+        raise FormatError(f"{size} bytes are too few for a header")
+    n = int.from_bytes(first, "little")
+    if n > min(size - 8, LONGEST_HEADER):
+        raise FormatError(f"a header of {n} bytes in a file of {size}")
+    try:
+        header = json.loads(file.read(n).decode())
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"the header is no JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise FormatError("the header is no table of names")
+    return header, 8 + n
+
+
+def check_entry(name, entry, room):
+    """The type, shape and place of one array; FormatError if they lie."""
+    try:
+        dtype = TYPES[entry["dtype"]]
+        shape, (start, stop) = entry["shape"], entry["data_offsets"]
+        whole = [type(n) is int and n >= 0 for n in (*shape, start, stop)]
+    except (KeyError, TypeError, ValueError):
+        raise FormatError(f"{name}: cannot be read: {entry!r:.80}") from None
+    count = 1
+    for n in shape if all(whole) else ():
+        count *= n  # a Python integer: it cannot overflow
+    if not all(whole) or not start <= stop <= room:
+        raise FormatError(f"{name}: {start} .. {stop} of {room} bytes")
+    if count * dtype.itemsize != stop - start:
+        raise FormatError(f"{name}: shape {shape} in {stop - start} bytes")
+    return dtype, tuple(shape), start, stop
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def load_file(path):
+    """Read all arrays of a safetensors file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    FormatError
+        If the file is not a whole safetensors file. No more memory is
+        asked for than the file has bytes.
+
+    Notes
+    -----
+    Section 2.1.2.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        header, begin = read_header(file, size)
+        header.pop("__metadata__", None)
+        entries = {
+            name: check_entry(name, entry, size - begin)
+            for name, entry in header.items()
+        }
+        arrays, end = {}, 0
+        for name, entry in sorted(entries.items(), key=lambda e: e[1][2:]):
+            dtype, shape, start, stop = entry
+            if start != end:
+                raise FormatError(f"{name}: begins at {start}, not at {end}")
+            data = bytearray(stop - start)
+            if file.readinto(data) != len(data):
+                raise FormatError(f"{name}: the file ended early")
+            arrays[name], end = np.frombuffer(data, dtype).reshape(shape), stop
+    if end != size - begin:
+        raise FormatError(f"{size - begin - end} bytes belong to no array")
+    return {name: arrays[name] for name in header}
+
+
+def load_metadata(path):
+    """The strings stored beside the arrays, as a dict."""
+    with open(path, "rb") as file:
+        header, _ = read_header(file, os.path.getsize(path))
+    return header.get("__metadata__", {})
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def write_whole(path, pieces):
+    """Write bytes to `path` so that it is the old file or the whole new one.
+
+    Parameters
+    ----------
+    path : str or Path
+    pieces : iterable of bytes-like
+    """
+    path = Path(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def save_file(arrays, path, metadata=None):
+    """Write arrays to a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    path : str or Path
+    metadata : dict of str to str, optional
+
+    Raises
+    ------
+    TypeError
+        For a type that the format does not know.
+
+    Notes
+    -----
+    Section 2.1.2.
+    """
+    codes = {dtype: code for code, dtype in TYPES.items()}
+    header, end = {}, 0
+    if metadata:
+        header["__metadata__"] = metadata
+    arrays = {name: np.asarray(a) for name, a in arrays.items()}
+    arrays = dict(sorted(arrays.items(), key=lambda e: -e[1].itemsize))
+    for name, array in arrays.items():
+        code = codes.get(array.dtype.newbyteorder("<"))
+        if code is None:
+            raise TypeError(f"{name}: no code for {array.dtype}")
+        place = [end, end := end + array.nbytes]
+        header[name] = {
+            "dtype": code, "shape": list(array.shape), "data_offsets": place
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    data = (
+        np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes()
+        for a in arrays.values()
+    )
+    write_whole(path, (len(text).to_bytes(8, "little"), text, *data))
