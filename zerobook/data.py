@@ -20,6 +20,7 @@ class Dataset:
         raise NotImplementedError
 
     def __getitems__(self, rows):
+        """Many rows at once, column by column."""
         columns = zip(*(self[int(i)] for i in rows))
         return tuple(np.stack(column) for column in columns)
 
