@@ -4,6 +4,7 @@
 import numpy as np
 from zerobook import activations, losses
 from zerobook.autograd import Tensor, from_op, grad_enabled
+from zerobook.autograd import unbroadcast
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -587,3 +588,139 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _scores_bias(mask, is_causal, shape, dtype):
+    """What to add to scores of `shape`: the lowest float where it is shut."""
+    lowest, bias = np.finfo(dtype).min, np.zeros((), dtype)
+    if mask is not None:
+        if mask.dtype == bool:
+            mask = np.where(mask, 0, lowest)
+        elif mask.dtype.kind != "f":
+            raise TypeError(f"mask of {mask.dtype}: give booleans or floats")
+        bias = np.maximum(mask, lowest).astype(dtype)
+    if is_causal:
+        past = np.tri(*shape[-2:], dtype=bool)  # (T, S)
+        bias = np.where(past, bias, lowest)
+    return bias
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _attention_shapes(query, key, value, mask):
+    """Refuse shapes that do not fit; the shape of the scores."""
+    q, k, v = query.shape, key.shape, value.shape
+    said = f"query {q}, key {k}, value {v}"
+    if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
+        raise ValueError(f"{said}: want (..., T, d), (..., S, d), "
+                         "(..., S, d_v)")
+    try:
+        batch = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
+    except ValueError:
+        raise ValueError(f"{said}: the axes in front do not fit") from None
+    scores = (*batch, q[-2], k[-2])
+    if mask is not None:
+        try:
+            np.broadcast_to(mask, scores)
+        except ValueError:
+            said = f"mask {mask.shape} for scores {scores}"
+            raise ValueError(said) from None
+    return scores
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def attention_weights(query, key, mask=None, is_causal=False):
+    """How much each query takes from each key; composed of small steps.
+
+    Derived in section 2.2.3.
+
+    Parameters
+    ----------
+    query : Tensor of shape (..., T, d)
+    key : Tensor of shape (..., S, d)
+    mask, is_causal
+        As for `scaled_dot_product_attention`.
+
+    Returns
+    -------
+    Tensor of shape (..., T, S)
+        Rows sum to one, or to zero where a query may look nowhere.
+    """
+    shape = _attention_shapes(query, key, key, mask)
+    scores = (query * key.shape[-1] ** -0.5) @ key.swapaxes(-1, -2)
+    if mask is None and not is_causal:
+        return softmax(scores)  # (..., T, S)
+    bias = _scores_bias(mask, is_causal, shape, scores.dtype)
+    may = bias > np.finfo(scores.dtype).min
+    return softmax(scores + bias) * may.astype(scores.dtype)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _attention_backward(g, query, key, value, A):
+    """Gradients of `scaled_dot_product_attention`, from its weights."""
+    Q, K, V = query.data, key.data, value.data
+    dA = g @ V.swapaxes(-1, -2)  # (..., T, S)
+    Z = activations.softmax_backward(dA, None, A)
+    Z *= K.shape[-1] ** -0.5
+    for parent, grad in (
+        (query, Z @ K), (key, Z.swapaxes(-1, -2) @ Q),
+        (value, A.swapaxes(-1, -2) @ g),
+    ):
+        parent.accumulate(unbroadcast(grad, parent.shape), owned=True)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def scaled_dot_product_attention(query, key, value, mask=None,
+                                 is_causal=False):
+    """Average the values, each query by its own weights; one node.
+
+    Derived in section 2.2.3; Vaswani et al. (2017), equation 1.
+
+    Parameters
+    ----------
+    query : Tensor of shape (..., T, d)
+        What is looked for.
+    key : Tensor of shape (..., S, d)
+        What each entry is found by.
+    value : Tensor of shape (..., S, d_v)
+        What each entry holds.
+    mask : ndarray, shape (T, S) or one that broadcasts to (..., T, S)
+        Booleans, True where a query may look, or floats that are added to
+        the scores.  The same as PyTorch's ``attn_mask`` here, and the
+        opposite of the boolean masks of `nn.MultiheadAttention`.
+    is_causal : bool
+        Query t sees keys 0 to t only.
+
+    Returns
+    -------
+    Tensor of shape (..., T, d_v)
+        The mean of the values where all scores are equal; zero for a query
+        that may look nowhere.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit; names them.
+    TypeError
+        If the mask is neither boolean nor float.
+
+    Examples
+    --------
+    >>> q, k = Tensor([[0.0, 0.0]]), Tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> scaled_dot_product_attention(q, k, Tensor([[10.0], [20.0]]))
+    Tensor([[15.]])
+    """
+    shape = _attention_shapes(query, key, value, mask)
+    Q, K, V = query.data, key.data, value.data
+    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., T, S)
+    if mask is None and not is_causal:
+        A = activations.softmax(A)
+    else:
+        bias = _scores_bias(mask, is_causal, shape, A.dtype)
+        A = activations.softmax(A + bias)
+        A *= bias > np.finfo(A.dtype).min
+
+    def backward(g):
+        _attention_backward(g, query, key, value, A)
+
+    return from_op(A @ V, (query, key, value), backward)
