@@ -138,7 +138,7 @@ def linear(x, weight, bias=None):
             x.accumulate(dx, owned=True)
 
     parents = (x, weight) if bias is None else (x, weight, bias)
-    return from_op(y.reshape(*x.shape[:-1], -1), parents, backward)
+    return from_op(y.reshape(*x.shape[:-1], len(y.T)), parents, backward)
 
 
 # %% 2.1.1 book/deep_learning/fused.md

@@ -1,0 +1,247 @@
+"""The tape: every operation against PyTorch, over generated shapes."""
+
+import gc
+import threading
+import weakref
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from zerobook import autograd
+from zerobook.autograd import Tensor, no_grad, unbroadcast
+
+pair = hnp.mutually_broadcastable_shapes(
+    num_shapes=2, min_dims=0, max_dims=3, min_side=0, max_side=3
+)
+one = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+BINARY = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+}
+UNARY = {
+    "negative": lambda a: -a,
+    "cube": lambda a: a**3,
+    "inverse": lambda a: a**-1,
+    "root": lambda a: a**0.5,
+    "exp": lambda a: a.exp(),
+    "log": lambda a: a.log(),
+    "sum": lambda a: a.sum(),
+    "reflected": lambda a: 2 - 3 / a + 1,
+    "used twice": lambda a: a * a + a,
+    "flat": lambda a: a.reshape(-1),
+}
+AXIS = {
+    "sum": lambda a, axis, keep: a.sum(axis, keep),
+    "mean": lambda a, axis, keep: a.mean(axis, keep),
+}
+TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
+
+
+def given(**strategies):
+    """Thirty examples each: there are many tests, and PyTorch takes time."""
+    def decorate(test):
+        drawn = hypothesis.given(**strategies)(test)
+        return settings(max_examples=30)(drawn)
+    return decorate
+
+
+
+def draw(shape, seed, dtype="float64"):
+    """Numbers between 0.5 and 2: no pole, no tie, and not contiguous."""
+    rng = np.random.default_rng(seed)
+    wide = rng.uniform(0.5, 2, (*shape[::-1], 2)).astype(dtype)
+    return wide[..., 0].T
+
+
+def agree(f, *arrays, theirs=None):
+    """Value and gradients of `f` on our tensors and on PyTorch's."""
+    dtype = str(arrays[0].dtype)
+    mine = [Tensor(a, True, dtype) for a in arrays]
+    twin = [torch.tensor(np.array(a, order="C"), requires_grad=True)
+            for a in arrays]
+    y, z = f(*mine), (theirs or f)(*twin)
+    assert y.shape == tuple(z.shape) and str(y.dtype) == dtype
+    g = draw(y.shape, 9, dtype)
+    y.backward(g)
+    z.backward(torch.tensor(np.array(g, order="C")))
+    close = TOLERANCE[dtype]
+    np.testing.assert_allclose(
+        y.data, z.detach().numpy(), rtol=close, atol=close
+    )
+    for a, b in zip(mine, twin):
+        assert a.grad.shape == a.shape and a.grad.dtype == a.dtype
+        np.testing.assert_allclose(
+            a.grad, b.grad.numpy(), rtol=close, atol=close
+        )
+
+
+@pytest.mark.parametrize("name", BINARY)
+@given(shapes=pair, seed=st.integers(0, 99),
+       dtype=st.sampled_from(["float64", "float32"]))
+def test_two_operands_of_any_shapes_that_fit(name, shapes, seed, dtype):
+    a, b = shapes.input_shapes
+    agree(BINARY[name], draw(a, seed, dtype), draw(b, seed + 1, dtype))
+
+
+@pytest.mark.parametrize("name", UNARY)
+@given(shape=one, seed=st.integers(0, 99))
+def test_one_operand_of_any_shape(name, shape, seed):
+    agree(UNARY[name], draw(shape, seed))
+
+
+@pytest.mark.parametrize("name", AXIS)
+@given(data=st.data(), keep=st.booleans(), seed=st.integers(0, 99),
+       shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
+def test_along_an_axis(name, data, keep, seed, shape):
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    f = AXIS[name]
+    agree(lambda a: f(a, axis, keep), draw(shape, seed))
+
+
+@given(data=st.data(), seed=st.integers(0, 99),
+       shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
+def test_maximum_along_an_axis_shares_among_equals(data, seed, shape):
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    few = np.round(draw(shape, seed))  # ties, on purpose
+    agree(lambda a: a.max(axis), few, theirs=lambda a: a.amax(axis))
+
+
+@given(batch=hnp.mutually_broadcastable_shapes(
+           num_shapes=2, min_dims=0, max_dims=2, max_side=3),
+       sizes=st.tuples(*[st.integers(0, 3)] * 3), seed=st.integers(0, 99))
+def test_matrix_product_with_batches_that_broadcast(batch, sizes, seed):
+    n, k, m = sizes
+    first, second = batch.input_shapes
+    agree(lambda a, b: a @ b, draw((*first, n, k), seed),
+          draw((*second, k, m), seed + 1))
+
+
+@given(data=st.data(), seed=st.integers(0, 99))
+def test_axes_in_another_order(data, seed):
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=4, max_side=3))
+    order = data.draw(st.permutations(range(len(shape))))
+    agree(lambda a: a.permute(*order), draw(shape, seed))
+    agree(lambda a: a.swapaxes(0, -1), draw(shape, seed))
+
+
+@given(data=st.data(), seed=st.integers(0, 99),
+       shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
+def test_a_piece_by_slices(data, seed, shape):
+    # PyTorch knows no negative steps
+    index = data.draw(hnp.basic_indices(shape, allow_newaxis=True).filter(
+        lambda i: all(not isinstance(p, slice) or (p.step or 1) > 0
+                      for p in (i if isinstance(i, tuple) else (i,)))
+    ))
+    agree(lambda a: a[index], draw(shape, seed))
+
+
+@pytest.mark.parametrize("index", [
+    np.array([0, 2, 2, -1]), [1, 1], np.array([[0, 1], [1, 1]]),
+    (slice(None), np.array([0, 0])), (np.array([0, 1]), np.array([1, 1])),
+    np.array([True, False, True]),
+])
+def test_a_piece_by_index_adds_up_what_is_read_twice(index):
+    agree(lambda a: a[index], draw((3, 2), 0))
+
+
+@given(n=st.integers(1, 4), axis=st.integers(0, 1), seed=st.integers(0, 99))
+def test_joined(n, axis, seed):
+    arrays = [draw((2, 3), seed + i) for i in range(n)]
+    agree(lambda *a: autograd.concatenate(a, axis), *arrays,
+          theirs=lambda *a: torch.cat(a, axis))
+    agree(lambda *a: autograd.stack(a, axis), *arrays,
+          theirs=lambda *a: torch.stack(a, axis))
+
+
+@given(shapes=pair, seed=st.integers(0, 99))
+def test_unbroadcast_is_the_transpose_of_broadcasting(shapes, seed):
+    small, whole = shapes.input_shapes[0], shapes.result_shape
+    b, g = draw(small, seed), draw(whole, seed + 1)
+    left = (g * np.broadcast_to(b, whole)).sum()
+    assert np.isclose(left, (unbroadcast(g, small) * b).sum())
+
+
+def test_float32_is_the_default_and_float64_is_kept():
+    assert Tensor([1.0]).dtype == Tensor(np.ones(2)).dtype == np.float32
+    x = Tensor([1.0], True, "float64")
+    y = (2 * x + np.ones(1, np.float32)) / 3 - 1
+    assert y.dtype == np.float64
+    assert (Tensor([1.0]) * np.ones(1)).dtype == np.float32
+
+
+def test_whole_numbers_have_no_gradient():
+    for data in ([1, 2], [True]):
+        with pytest.raises(TypeError, match="no gradient"):
+            Tensor(data, requires_grad=True)
+
+
+def test_ten_thousand_steps_do_not_recurse():
+    h, w = Tensor([1.0]), Tensor([0.9999], True, "float64")
+    for _ in range(10_000):
+        h = h * w
+    h.backward()
+    assert np.isclose(w.grad[0], 10_000 * 0.9999**9_999)
+
+
+def test_a_freed_graph_says_so_and_a_kept_one_answers_twice():
+    x = Tensor([3.0], True)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [12.0]
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        y.backward()
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        (y * 2).backward()  # through the freed part
+
+
+def test_backward_frees_the_activations():
+    x = Tensor(np.ones(4), True)
+    hidden = x * 2
+    array = weakref.ref(hidden.data)
+    loss = (hidden * hidden).sum()
+    del hidden
+    loss.backward()
+    gc.collect()
+    assert array() is None
+
+
+def test_no_gradient_is_written_into_a_borrowed_array():
+    a, b = Tensor([1.0], True), Tensor([1.0], True)
+    c = a + b  # both receive one array
+    (c + a).sum().backward()
+    assert a.grad.tolist() == [2.0] and b.grad.tolist() == [1.0]
+    start = np.ones(1, np.float32)
+    a.grad = None
+    (a * 1).backward(start)
+    a.grad += 1
+    assert start.tolist() == [1.0]
+
+
+def test_no_grad_holds_for_its_own_thread_alone():
+    x, seen = Tensor([1.0], True), []
+    with no_grad():
+        thread = threading.Thread(target=lambda: seen.append(x * 2))
+        thread.start()
+        thread.join()
+        assert not (x * 2).requires_grad
+    assert seen[0].requires_grad and (x * 2).requires_grad
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (lambda x: x @ Tensor(np.ones((2, 2))), r"\(3, 3\) and \(2, 2\)"),
+    (lambda x: x.backward(), r"\(3, 3\) needs a gradient"),
+    (lambda x: x.backward(np.ones(2)), r"\(2,\) for shape \(3, 3\)"),
+    (lambda x: Tensor([1.0]).backward(), "requires a gradient"),
+    (lambda x: x + Tensor(np.ones(2)), r"\(3,3\) \(2,\)"),
+])
+def test_an_error_names_the_shapes(wrong, words):
+    with pytest.raises((ValueError, RuntimeError), match=words):
+        wrong(Tensor(np.ones((3, 3)), True))
