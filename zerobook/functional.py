@@ -590,6 +590,85 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
     return from_op(channels_first(y), (x,), backward)
 
 
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def normalize_channels(x, weight=None, bias=None, eps=1e-5):
+    """Each channel of a batch to mean 0 and variance 1, then scaled.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C) or (N, C, ...)
+    weight, bias : Tensor of shape (C,), optional
+
+    Notes
+    -----
+    Section 2.2.1: layer norm of the channels as rows.
+    """
+    N, C, *places = x.shape
+    front = (1, 0, *range(2, x.data.ndim))  # its own inverse
+    rows = x.permute(*front).reshape(C, x.size // C)  # (C, N H W)
+    rows = layer_norm(rows, eps=eps)
+    if weight is not None:
+        rows = rows * weight.reshape(C, 1)
+    if bias is not None:
+        rows = rows + bias.reshape(C, 1)
+    return rows.reshape(C, N, *places).permute(*front)
+
+
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def update_running(x, running_mean, running_var, momentum=0.1):
+    """Move averages of mean and variance towards those of a batch."""
+    axes = (0, *range(2, x.ndim))
+    count = x.size // x.shape[1]
+    unbiased = x.var(axis=axes) * (count / (count - 1))
+    running_mean += momentum * (x.mean(axis=axes) - running_mean)
+    running_var += momentum * (unbiased - running_var)
+
+
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def batch_norm(x, running_mean=None, running_var=None, weight=None,
+               bias=None, training=False, momentum=0.1, eps=1e-5):
+    """Normalise each channel, by the batch or by what was seen before.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C) or (N, C, ...)
+    running_mean, running_var : ndarray of shape (C,), optional
+        Changed in place while `training`, used otherwise.
+    weight, bias : Tensor of shape (C,), optional
+    training : bool
+    momentum : float
+        Share of the newest batch in the running averages.
+    eps : float
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+
+    Raises
+    ------
+    ValueError
+        If a channel has one number only: its deviation would be zero.
+
+    Notes
+    -----
+    Section 2.2.1; Ioffe and Szegedy (2015).
+    """
+    x = as_tensor(x, weight)
+    if training or running_mean is None:
+        if x.size <= x.shape[1]:
+            raise ValueError(f"one number a channel in {x.shape}: batch "
+                             "norm has no deviation to divide by")
+        if running_mean is not None:
+            update_running(x.data, running_mean, running_var, momentum)
+        return normalize_channels(x, weight, bias, eps)
+    tall = (-1, *[1] * (x.data.ndim - 2))  # (C,) -> (C, 1, 1)
+    r = (1 / np.sqrt(running_var + eps)).astype(x.dtype).reshape(tall)
+    y = (x - running_mean.astype(x.dtype).reshape(tall)) * r
+    if weight is not None:
+        y = y * weight.reshape(*tall)
+    return y if bias is None else y + bias.reshape(*tall)
+
+
 # %% 2.2.3 book/deep_learning/attention.md
 def _scores_bias(mask, is_causal, shape, dtype):
     """What to add to scores of `shape`: the lowest float where it is shut."""
