@@ -364,7 +364,7 @@ def lasso_weights(gram, moment, alpha, limit, coef, max_iter=1000):
 
 # %% 1.1.4 book/foundations/losses.md
 def lasso_violation(pull, coef, alpha):
-    """By how much each weight breaks its condition; all zero at the minimum."""
+    """By how much each weight breaks its condition; zero at the minimum."""
     at_zero = np.maximum(np.abs(pull) - alpha, 0)
     return np.where(coef == 0, at_zero, np.abs(pull - alpha * np.sign(coef)))
 
@@ -413,6 +413,7 @@ class Lasso(LinearRegression):
         return _fit_lasso(self, X, y)
 
 
+# %% 1.1.4 book/foundations/losses.md
 def _fit_lasso(self, X, y):
     X, y = validate_data(self, X, y, numeric=True)
     _check_alpha(self.alpha)

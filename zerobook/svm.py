@@ -78,7 +78,12 @@ class LinearSVC(LinearClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, C=1.0, tol=1e-4, fit_intercept=True, intercept_scaling=1.0,
+        self,
+        *,
+        C=1.0,
+        tol=1e-4,
+        fit_intercept=True,
+        intercept_scaling=1.0,
         max_iter=1000,
     ):
         self.C = C
@@ -103,7 +108,9 @@ def _fit_linear_svc(self, X, y):
     weights, steps = [], []
     for c in classes[1:] if len(classes) == 2 else classes:
         side = np.where(y == c, 1.0, -1.0)
-        w, n_iter = squared_hinge_newton(A, side, self.C, self.tol, self.max_iter)
+        w, n_iter = squared_hinge_newton(
+            A, side, self.C, self.tol, self.max_iter
+        )
         weights.append(w)
         steps.append(n_iter)
     self.coef_ = np.array(weights)[:, :-1]  # (K, D)
@@ -232,8 +239,17 @@ class SVC(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, C=1.0, kernel="rbf", degree=3, gamma="scale", coef0=0.0,
-        tol=1e-3, max_iter=-1, decision_function_shape="ovr", cache_size=200,
+        self,
+        *,
+        C=1.0,
+        kernel="rbf",
+        degree=3,
+        gamma="scale",
+        coef0=0.0,
+        tol=1e-3,
+        max_iter=-1,
+        decision_function_shape="ovr",
+        cache_size=200,
     ):
         self.C, self.kernel, self.degree = C, kernel, degree
         self.gamma, self.coef0 = gamma, coef0
@@ -247,7 +263,7 @@ def _gamma(gamma, X):
     """The width that `gamma` asks for, as a number."""
     if isinstance(gamma, str):
         if gamma not in ("scale", "auto"):
-            raise ValueError(f"gamma is 'scale', 'auto' or a number, not {gamma!r}")
+            raise ValueError(f"no gamma is named {gamma!r}: 'scale' or 'auto'")
         spread = X.var() if gamma == "scale" else 1.0
         return 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
     _check_positive("gamma", gamma)
@@ -264,12 +280,14 @@ def _kernel(model, A, B):
         return rbf_kernel(A, B, model.gamma_)
     if model.kernel == "poly":
         return polynomial_kernel(A, B, model.gamma_, model.degree, model.coef0)
-    raise ValueError(f"kernel is 'rbf', 'linear' or 'poly', not {model.kernel!r}")
+    raise ValueError(
+        f"kernel is 'rbf', 'linear' or 'poly', not {model.kernel!r}"
+    )
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
 def kernel_rows(kernel, X, megabytes=200):
-    """A function from i to row i of the kernel matrix of X, and its diagonal."""
+    """The function i -> row i of the kernel matrix of X; the diagonal."""
     N, room = len(X), int(megabytes * 2**17)  # room: numbers of eight bytes
     if N * N <= room:
         K = kernel(X, X)  # (N, N)
