@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from zerobook.press.reading import read_book
 
 
 # %% book/press/executing.md
@@ -76,11 +77,19 @@ def code_of(path):
 
 
 # %% book/press/executing.md
+@functools.cache
+def installed():
+    """Of each importable package, the distributions that brought it."""
+    return importlib.metadata.packages_distributions()
+
+
+version = functools.cache(importlib.metadata.version)
+
+
 def versions(packages):
     """Name and version of each installed distribution behind `packages`."""
-    known = importlib.metadata.packages_distributions()
-    names = sorted({d for p in packages for d in known.get(p, ())})
-    return {name: importlib.metadata.version(name) for name in names}
+    names = sorted({d for p in packages for d in installed().get(p, ())})
+    return {name: version(name) for name in names}
 
 
 # %% book/press/executing.md
@@ -120,12 +129,33 @@ def reads(page, root):
 
 
 # %% book/press/executing.md
+@functools.cache
+def chapters(root, lines):
+    """All cells of the book as text, with their lines if asked for."""
+    return repr([
+        (page.title, cell.code, cell.target, lines and cell.code_line)
+        for page, cell in read_book(root).cells()
+    ])
+
+
+def asks_the_book(page, tree, root):
+    """What a page depends on that reads the chapters themselves."""
+    if "zerobook.press.reading.read_book" in imported(tree):
+        return chapters(root, False)
+    code = "\n".join(cell.code for cell in page.cells)
+    if re.search(r"(?<!np\.)\bwhere\(", code):
+        return chapters(root, True)
+    return ""
+
+
+# %% book/press/executing.md
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
     tree = cell_tree(page)
     modules, outside = closure(imported(tree), root)
     key = hashlib.sha256(repr(sys.version_info[:2]).encode())
     key.update(repr(versions(outside)).encode())
+    key.update(asks_the_book(page, tree, root).encode())
     for path in sorted(modules):
         key.update(f"{path.name} {code_of(path)}".encode())
     for path in sorted(files_named(tree, page, root) | reads(page, root)):
@@ -150,13 +180,13 @@ def signed(text, mark):
 
 
 # %% book/press/executing.md
-def notebook_of(page, root):
+def notebook_of(page, root, mark=None):
     """The page as MyST-NB reads it, signed with its digest."""
     from myst_nb.core.read import read_myst_markdown_notebook
     from myst_parser.config.main import MdParserConfig
 
     path = Path(root, page.path)
-    text = signed(path.read_text("utf8"), digest(page, root))
+    text = signed(path.read_text("utf8"), mark or digest(page, root))
     config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
     return read_myst_markdown_notebook(text, config, path=path)
 

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
-from zerobook.press.execute import kept, notebook_of
 
 
 # %% book/press/site.md
@@ -138,13 +137,20 @@ def configure(app, config):
             "use_edit_page_button": True,
             "use_repository_button": True,
         }
-    folder = Path(app.doctreedir, "templates", "static")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "webpack-macros.html").write_text(slim_macros(), "utf8")
-    config.templates_path = [*config.templates_path, str(folder.parent)]
+    folder = Path(app.doctreedir, "templates")
+    write(folder / "static" / "webpack-macros.html", slim_macros())
+    config.templates_path = [*config.templates_path, str(folder)]
     config.html_additional_pages = config.html_additional_pages | {
         "404": "404.html"
     }
+
+
+# %% book/press/site.md
+def write(path, text):
+    """Write a file if that changes it: a new template renews every page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text("utf8") != text:
+        path.write_text(text, "utf8")
 
 
 # %% book/press/site.md
@@ -239,20 +245,19 @@ def finish_page(app, pagename, templatename, context, doctree):
         return
     context["body"] += foot(page, app.config.zerobook_repository)
     text = Path(app.srcdir, page.path).read_text("utf8")
-    values = glued(app.loom.cache, page, app.srcdir)
+    values = glued(app.loom, page)
     target = Path(app.outdir, pagename + ".ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(notebook(page, text, values), "utf8")
+    write(target, notebook(page, text, values))
 
 
 # %% book/press/site.md
-def glued(cache, page, root):
+def glued(loom, page):
     """What the page's cells glued: name -> text."""
-    record = kept(cache, notebook_of(page, root))
+    record = loom.record(page)
     if record is None:
         return {}
     found = {}
-    for cell in cache.get_cache_bundle(record.pk).nb.cells:
+    for cell in loom.cache.get_cache_bundle(record.pk).nb.cells:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             if name:

@@ -45,7 +45,18 @@ class Loom:
         }
         self.users = users(self.book)
         self.short = short_names(self.modules)
-        self.marks = {}
+        self.marks, self.digests = {}, {}
+
+    def digest(self, page):
+        """The digest of a page, computed once."""
+        if page.path not in self.digests:
+            self.digests[page.path] = digest(page, self.root)
+        return self.digests[page.path]
+
+    def record(self, page):
+        """What the cache holds of a page, or None."""
+        notebook = notebook_of(page, self.root, self.digest(page))
+        return kept(self.cache, notebook)
 
     def links(self, page):
         """Marks of a page's cells, found once."""
@@ -76,8 +87,7 @@ def sign(app, docname, source):
     page = app.loom.pages.get(docname)
     if page is None or not page.cells:
         return
-    mark = digest(page, app.srcdir)
-    record = kept(app.loom.cache, notebook_of(page, app.srcdir))
+    mark, record = app.loom.digest(page), app.loom.record(page)
     if record is None:
         complain(docname, "not run yet; `make book` runs it")
     source[0] = signed(source[0], mark)
@@ -95,7 +105,7 @@ def outdated(app, env, added, changed, removed):
         docname
         for docname, mark in env.zerobook_marks.items()
         if docname in app.loom.pages
-        and mark != digest(app.loom.pages[docname], app.srcdir)
+        and mark != app.loom.digest(app.loom.pages[docname])
     ]
 
 
