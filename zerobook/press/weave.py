@@ -110,6 +110,14 @@ def outdated(app, env, added, changed, removed):
 
 
 # %% book/press/weaving.md
+def forget(app, env, docnames):
+    """Forget what the pages said before any of them is read again."""
+    for docname in docnames:
+        app.emit("env-purge-doc", env, docname)
+        env.clear_doc(docname)
+
+
+# %% book/press/weaving.md
 def rewritten(app, env):
     """Pages to write again because their bars say something new."""
     old = getattr(env, "zerobook_bars", {})
@@ -296,6 +304,7 @@ def setup(app):
     """Called by Sphinx when it loads the extension."""
     app.connect("builder-inited", open_loom, priority=900)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", forget)
     app.connect("env-updated", rewritten)
     app.connect("source-read", sign)
     app.connect("doctree-resolved", dress, priority=900)
