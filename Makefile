@@ -1,7 +1,8 @@
 # zerobook: the verbs. `make help` lists them; CI runs the same words.
 #
 #   PYTHON=python3.12  the Python to set up with (3.11, 3.12 or 3.13)
-#   TORCH=             go without PyTorch: what needs it is left out
+#   TORCH=             go without PyTorch: tests that need it skip, and pages
+#                      that compare with it cannot be built
 #   P=book/…/page.md   the page that `make page` builds
 
 .DEFAULT_GOAL := help
