@@ -193,8 +193,8 @@ def settle(root, plan, rounds=3):
                 if complaint:
                     return None, complaint
                 printed = {
-                    path.relative_to(folder).as_posix(): path.read_text("utf-8")
-                    for path in Path(folder).rglob("*.py")
+                    str(file.relative_to(folder)): file.read_text("utf-8")
+                    for file in Path(folder).rglob("*.py")
                 }
         if printed == texts:
             return texts, ""
@@ -204,6 +204,7 @@ def settle(root, plan, rounds=3):
 
 # %% book/press/writing.md
 def say(lines, file=None):
+    """Print lines, to the standard error by default."""
     for line in lines:
         print(line, file=file or sys.stderr)
 
