@@ -1,18 +1,18 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Support vector machines: the widest street, straight or through a kernel."""
 
-from functools import lru_cache
-from itertools import combinations
 import numpy as np
 from zerobook.base import (
     BaseEstimator,
     ConvergenceWarning,
     check_classification_targets,
-    check_is_fitted,
     validate_data,
     warn,
 )
 from zerobook.linear_model import LinearClassifierMixin
+from functools import lru_cache
+from itertools import combinations
+from zerobook.base import check_is_fitted
 from zerobook.metrics import ClassifierMixin
 
 
@@ -185,7 +185,7 @@ def _move_pair(i, gap, row, diagonal, beta, F, low, high, up, down):
     down[i] = up[j] = 0.0
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def linear_kernel(A, B):
     """Inner products of the rows of A (N, D) and B (M, D): (N, M)."""
     return A @ B.T
@@ -205,7 +205,7 @@ def rbf_kernel(A, B, gamma=1.0):
     return np.exp(np.minimum(K, 0, out=K), out=K)
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 class SVC(ClassifierMixin, BaseEstimator):
     """Support vector classifier with a kernel; one machine a pair of classes.
 
@@ -258,7 +258,7 @@ class SVC(ClassifierMixin, BaseEstimator):
         self.cache_size = cache_size
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _gamma(gamma, X):
     """The width that `gamma` asks for, as a number."""
     if isinstance(gamma, str):
@@ -285,7 +285,7 @@ def _kernel(model, A, B):
     )
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def kernel_rows(kernel, X, megabytes=200):
     """The function i -> row i of the kernel matrix of X; the diagonal."""
     N, room = len(X), int(megabytes * 2**17)  # room: numbers of eight bytes
@@ -298,7 +298,7 @@ def kernel_rows(kernel, X, megabytes=200):
     return remember(lambda i: kernel(X[i : i + 1], X)[0]), diagonal
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _fit_svc(self, X, y):
     """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
     _check_positive("C", self.C)
@@ -329,7 +329,7 @@ def _restrict(kernel_row, rows, N):
     return lambda i: kernel_row(rows[i])[rows]
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _keep_support(model, X, labels, solved):
     """Remember the points that some pair leans on, class by class."""
     beta = np.zeros((len(solved), len(X)))  # (P, N)
@@ -347,7 +347,7 @@ def _keep_support(model, X, labels, solved):
     return model
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _pair_scores(model, X):
     """Score of each pair of classes for each row of X: (N, P)."""
     check_is_fitted(model)
@@ -372,7 +372,7 @@ def _votes(scores, n_classes):
     return votes, sums
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _svc_decision_function(self, X):
     """Scores (N,) for two classes; else (N, K), or (N, P) for "ovo"."""
     scores = _pair_scores(self, X)
