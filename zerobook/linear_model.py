@@ -503,6 +503,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
 
 # %% 1.2.1 book/foundations/neural_networks.md
 def _fit_perceptron(self, X, y):
+    """Correct mistakes, pass after pass, until none is left; return self."""
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)
@@ -522,7 +523,12 @@ def _fit_perceptron(self, X, y):
     return self
 
 
+Perceptron.fit = _fit_perceptron
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
 def _perceptron_decision_function(self, X):
+    """Sums of the units, (N,) for two classes, else (N, K)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
     scores = X @ self.coef_.T + self.intercept_
@@ -530,12 +536,12 @@ def _perceptron_decision_function(self, X):
 
 
 def _perceptron_predict(self, X):
+    """Class of each row, the one with the largest sum."""
     scores = self.decision_function(X)
     if scores.ndim == 1:
         return self.classes_[(scores > 0).astype(int)]
     return self.classes_[scores.argmax(axis=1)]
 
 
-Perceptron.fit = _fit_perceptron
 Perceptron.decision_function = _perceptron_decision_function
 Perceptron.predict = _perceptron_predict

@@ -132,6 +132,7 @@ class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
 
 # %% 1.2.1 book/foundations/hidden_layer.md
 def _fit_random_layer(self, X, y):
+    """Draw the hidden layer, solve for the read-out; return self."""
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)
@@ -157,6 +158,7 @@ def _hidden(self, X):
 
 
 def _random_layer_decision_function(self, X):
+    """How far each class leads: (N,) for two classes, else (N, K)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
     scores = linear(self.hidden(X), self.weight_, self.bias_)  # (N, K)
@@ -165,6 +167,7 @@ def _random_layer_decision_function(self, X):
 
 
 def _random_layer_predict(self, X):
+    """Class of each row, the one with the largest output."""
     scores = self.decision_function(X)
     if scores.ndim == 1:
         return self.classes_[(scores > 0).astype(int)]
@@ -215,17 +218,21 @@ class LinearLayer:
         self.weight, self.bias = weight, bias
 
     def forward(self, X):
+        """Answer for the rows of `X`, and remember them."""
         self.X = X
         return linear(X, self.weight, self.bias)
 
     def backward(self, g):
+        """Keep the gradients of weight and bias, return that of `X`."""
         dX, self.dweight, self.dbias = linear_backward(g, self.X, self.weight)
         return dX
 
     def parameters(self):
+        """The two arrays that training changes."""
         return [self.weight, self.bias]
 
     def gradients(self):
+        """Their gradients, after `backward`."""
         return [self.dweight, self.dbias]
 
 
@@ -237,16 +244,20 @@ class ActivationLayer:
         self.function, self.function_backward = function, function_backward
 
     def forward(self, x):
+        """Apply the function, and remember what went in and came out."""
         self.x, self.y = x, self.function(x)
         return self.y
 
     def backward(self, g):
+        """Gradient by the input of the last `forward`."""
         return self.function_backward(g, self.x, self.y)
 
     def parameters(self):
+        """None: there is nothing to train."""
         return []
 
     def gradients(self):
+        """None."""
         return []
 
 
