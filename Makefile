@@ -33,7 +33,7 @@ book: setup  ## build the whole book into _build/html
 
 test: setup  ## run the tests, and the examples in the docstrings
 	@$(PY) -m pytest --doctest-modules \
-	  --ignore-glob='*test_browser*' --ignore=tests/test_notebooks.py \
+	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
 check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
@@ -66,7 +66,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest tests/test_browser*.py
+	@$(PY) -m pytest tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py

@@ -31,8 +31,12 @@ def imported(tree):
 # %% book/press/executing.md
 @functools.cache
 def imports_of(path):
-    """Names that the module in a file imports."""
-    return imported(ast.parse(path.read_text("utf8")))
+    """Names that the module in a file imports; of a package, at once."""
+    tree = ast.parse(path.read_text("utf8"))
+    if path.name == "__init__.py":
+        eager = (ast.Import, ast.ImportFrom)
+        tree.body = [node for node in tree.body if isinstance(node, eager)]
+    return imported(tree)
 
 
 def files_of(name, root):
@@ -71,8 +75,8 @@ def code_of(path):
         if not isinstance(body, list) or not body:
             continue
         first = body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = body[1:]
+        if isinstance(first, ast.Expr):
+            node.body = body[isinstance(first.value, ast.Constant) :]
     return ast.dump(tree)
 
 
@@ -94,7 +98,7 @@ def versions(packages):
 
 # %% book/press/executing.md
 def cell_tree(page):
-    """All cells of a page as one tree; a cell that is no Python is left out."""
+    """All cells of a page as one tree, without those that do not parse."""
     body = []
     for cell in page.cells:
         try:
@@ -105,12 +109,15 @@ def cell_tree(page):
 
 
 # %% book/press/executing.md
+FILE = re.compile(r"[\w./-]+\.\w+")
+
+
 def files_named(tree, page, root):
     """Files of the repository that a cell names in a string."""
     found = set()
     for node in ast.walk(tree):
         text = getattr(node, "value", None)
-        if not isinstance(text, str) or not re.fullmatch(r"[\w./-]+\.\w+", text):
+        if not isinstance(text, str) or not FILE.fullmatch(text):
             continue
         for folder in (Path(root), Path(root, page.path).parent):
             path = (folder / text).resolve()
@@ -164,19 +171,20 @@ def digest(page, root):
 
 
 # %% book/press/executing.md
+def signed(text, mark):
+    """The page's text with `mark` in its kernel's name; no line moves."""
+    head, rule, rest = text.partition("\n---\n")
+    name = rf"\1 Python 3 [{mark}]"
+    head = re.sub(r"(?m)^( +display_name:) .*$", name, head)
+    return head + rule + rest
+
+
+# %% book/press/executing.md
 def versions_of(page, root):
     """Pairs (name, version): Python and what the page's cells import."""
     _, outside = closure(imported(cell_tree(page)), root)
     python = "Python", ".".join(map(str, sys.version_info[:3]))
     return [python, *versions(outside).items()]
-
-
-# %% book/press/executing.md
-def signed(text, mark):
-    """The page's text with `mark` in its kernel's name; no line moves."""
-    head, rule, rest = text.partition("\n---\n")
-    head = re.sub(r"(?m)^( +display_name:) .*$", rf"\1 Python 3 [{mark}]", head)
-    return head + rule + rest
 
 
 # %% book/press/executing.md

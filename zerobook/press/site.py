@@ -85,7 +85,7 @@ NOTE = (
 
 def notebook(page, text, values=None):
     """A chapter as the notebook that a reader downloads, without outputs."""
-    lines, cells, here = text.split("\n"), [], 0
+    lines, cells = text.split("\n"), []
     here = next(i for i, s in enumerate(lines) if s.startswith("# "))
 
     def prose(stop):
@@ -227,7 +227,8 @@ def foot(page, repository):
     if repository:
         title = quote(f"{page.title}: ")
         body = quote(f"On {page.path}: ")
-        report = f"{repository.rstrip('/')}/issues/new?title={title}&body={body}"
+        base = repository.rstrip("/") + "/issues/new"
+        report = f"{base}?title={title}&body={body}"
         words = _("Tell us of an error on this page")
         links.append(f'<a href="{html.escape(report)}">{words}</a>')
     return f'<p class="page-links">{" · ".join(links)}</p>'
