@@ -140,11 +140,12 @@ def bars(page, loom):
             continue
         module = module_of(cell.target)
         names = [name for name, _ in definitions(ast.parse(cell.code).body)]
-        used = {
-            user.docname: user.section or user.title
-            for name in names
-            for user in loom.users.get((module, name), [])
-        }
+        used = {}
+        for name in names:
+            for user in loom.users.get((module, name), []):
+                label = user.section or user.title
+                if label not in used.values():  # a section of two pages
+                    used[user.docname] = label
         result.append((module, names, used))
     return result
 
