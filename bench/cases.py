@@ -62,5 +62,8 @@ def cases():
         yield Case("linear_model.Ridge", data, 1.5, {"alpha": 1.0})
         yield Case("linear_model.Lasso", data, 1.5, {"alpha": 0.01})
         yield Case("svm.LinearSVC", data, 5, {"C": 1.0}, {"max_iter": 10_000})
+        # as many passes for both; what a pass costs is what is compared
+        yield Case("neural_network.MLPClassifier", data, None,
+                   {"max_iter": 5, "random_state": 0})
     for data in ("digits", small):
         yield Case("svm.SVC", data, 5, {"C": 1.0})
