@@ -27,8 +27,7 @@ help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1  \2/p' $(MAKEFILE_LIST) \
 	  | awk '{v = $$1; $$1 = ""; printf "  %-10s%s\n", v, $$0}'
 
-book: setup  ## build the whole book into _build/html
-	@$(PY) -m zerobook tangle
+book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
@@ -46,11 +45,11 @@ check: setup  ## everything that CI asks: tangle, lint, test, book, routes, brow
 	@$(MAKE) notebooks
 	@echo "make check: all of it passed"
 
-page: setup  ## rebuild one page: make page P=book/foundations/losses.md
+page: tangle  ## rebuild one page: make page P=book/foundations/losses.md
 	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
 	@$(PY) -m zerobook book --page "$(P)"
 
-serve: setup  ## build the book and open it on this machine alone
+serve: tangle  ## build the book and open it on this machine alone
 	@$(PY) -m zerobook book --serve
 
 tangle: setup  ## write zerobook/ from the chapters
