@@ -116,36 +116,61 @@ TOO_WIDE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("docname", PAGES + OTHERS)
-def test_a_page_asks_nobody_else_and_has_no_error(browser, address, docname):
-    with Visit(browser, address, docname) as visit:
-        assert visit.outside == []
-        assert visit.errors == []
-        # 79 characters of code stand in the column without scrolling
-        assert visit.page.evaluate(TOO_WIDE) == []
+@pytest.fixture(scope="session")
+def look(browser, address, axe):
+    """Look at a page once; each test then asks for one thing seen."""
+
+    @functools.cache
+    def at(docname):
+        seen = {}
+        with Visit(browser, address, docname) as visit:
+            seen["too wide"] = visit.page.evaluate(TOO_WIDE)
+            for theme in THEMES:
+                visit.theme(theme)
+                found = axe.run(visit.page).response["violations"]
+                seen[theme] = [
+                    (v["id"], v["nodes"][0]["html"][:200], len(v["nodes"]))
+                    for v in found
+                    if v["impact"] in ("serious", "critical")
+                ]
+            visit.page.set_viewport_size({"width": 390, "height": 800})
+            visit.page.wait_for_timeout(200)
+            seen["narrow"] = visit.page.evaluate(
+                "document.documentElement.scrollWidth"
+            )
+            seen["outside"], seen["errors"] = visit.outside, visit.errors
+        return seen
+
+    return at
 
 
-@pytest.mark.parametrize("docname", PAGES + OTHERS)
-def test_a_narrow_page_scrolls_in_one_direction_only(
-    browser, address, docname
-):
-    with Visit(browser, address, docname, width=390) as visit:
-        width = visit.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 390
+each_page = pytest.mark.parametrize("docname", PAGES + OTHERS)
 
 
-@pytest.mark.parametrize("docname", PAGES + OTHERS)
-def test_axe_finds_nothing_serious(browser, address, axe, docname):
-    with Visit(browser, address, docname) as visit:
-        for theme in THEMES:
-            visit.theme(theme)
-            found = axe.run(visit.page).response["violations"]
-            serious = [
-                (theme, v["id"], v["nodes"][0]["html"][:200], len(v["nodes"]))
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
-            assert serious == []
+@each_page
+def test_a_page_asks_nobody_else(look, docname):
+    assert look(docname)["outside"] == []
+
+
+@each_page
+def test_a_page_raises_no_error_in_the_console(look, docname):
+    assert look(docname)["errors"] == []
+
+
+@each_page
+def test_79_characters_of_code_stand_in_the_column(look, docname):
+    assert look(docname)["too wide"] == []
+
+
+@each_page
+def test_a_narrow_page_scrolls_in_one_direction_only(look, docname):
+    assert look(docname)["narrow"] <= 390
+
+
+@each_page
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious(look, docname, theme):
+    assert look(docname)[theme] == []
 
 
 @pytest.mark.parametrize(

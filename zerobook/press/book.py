@@ -4,6 +4,7 @@
 import functools
 import http.server
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,9 +41,11 @@ def sphinx(root, whole, say=print):
 
 
 # %% book/press/building.md
-def worth_saying(complaints, page=None):
-    """The lines that concern the author."""
-    lines = [line for line in complaints.splitlines() if line.strip()]
+def worth_saying(complaints, page=None, root="."):
+    """The lines that concern the author, without colours or long paths."""
+    plain = re.sub(r"\x1b\[[\d;]*m", "", complaints)
+    plain = plain.replace(f"{Path(root).resolve()}{os.sep}", "")
+    lines = [line for line in plain.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("[IPKernelApp]")]
     return [line for line in lines if page is None or page in line]
 
@@ -62,7 +65,7 @@ def build(root, page=None, say=print):
         return 1
     say(f"ran {len(report['ran'])} of {len(pages)} pages, weaving")
     code, complaints = sphinx(root, page is None, say)
-    for line in worth_saying(complaints, page):
+    for line in worth_saying(complaints, page, root):
         say(line)
     if code and not page:
         pickle = Path(root, "_build/.doctrees/environment.pickle")

@@ -179,7 +179,8 @@ def bar_html(module, names, used, address):
     users = ", ".join(links[:SHOWN]) + tail
     used_in = f'<span class="used">{_("used in")} {users}</span>'
     file = f'<a class="file" href="{home}"><code>{path}</code></a>'
-    return f'<div class="tangle-bar">{anchors}{file}{used_in * bool(links)}</div>'
+    inside = anchors + file + used_in * bool(links)
+    return f'<div class="tangle-bar">{inside}</div>'
 
 
 # %% book/press/weaving.md
