@@ -521,16 +521,20 @@ class DropoutLayer:
         self.p, self.rng = p, np.random.default_rng(rng)
 
     def forward(self, x):
+        """Draw a new mask and let it work."""
         y, self.mask = dropout(x, self.p, rng=self.rng)
         return y
 
     def backward(self, g):
+        """Gradient through the mask of the last forward pass."""
         return dropout_backward(g, self.mask)
 
     def parameters(self):
+        """None: `p` is given, not learned."""
         return []
 
     def gradients(self):
+        """None, like the parameters."""
         return []
 
 
@@ -774,7 +778,10 @@ def _check_mlp(model, sizes):
         "learning_rate_init": (model.learning_rate_init > 0, "> 0"),
         "max_iter": (model.max_iter >= 1, ">= 1"),
         "n_iter_no_change": (model.n_iter_no_change >= 1, ">= 1"),
-        "validation_fraction": (0 < model.validation_fraction < 1, "in (0, 1)"),
+        "validation_fraction": (
+            0 < model.validation_fraction < 1,
+            "between 0 and 1",
+        ),
     }
     for name, (fine, wanted) in rules.items():
         if not fine:
@@ -806,6 +813,7 @@ def _fit_mlp(self, X, y):
         )
         validation = layers, X_val, codes_val
     _train_mlp(self, layers, X, codes, validation, rng)
+    _warn_if_cut_off(self)
     self.coefs_ = parameters(layers)[::2]
     self.intercepts_ = parameters(layers)[1::2]
     return self
@@ -813,10 +821,12 @@ def _fit_mlp(self, X, y):
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
 def _train_mlp(self, layers, X, codes, validation, rng):
-    size = 200 if isinstance(self.batch_size, str) else self.batch_size
-    size = min(size, len(X))
-    noisy = with_dropout(layers, self.dropout, rng=rng)
-    noisy = noisy if self.dropout else layers
+    """Run the loop with the brakes that were asked for; keep its curves."""
+    auto = isinstance(self.batch_size, str)
+    size = min(200 if auto else self.batch_size, len(X))
+    noisy = layers
+    if self.dropout:
+        noisy = with_dropout(layers, self.dropout, rng=rng)
     step = adam(noisy, lr=self.learning_rate_init)
     self.loss_curve_, watched = train_until(
         noisy,
@@ -832,7 +842,11 @@ def _train_mlp(self, layers, X, codes, validation, rng):
     )
     self.validation_loss_curve_ = None if validation is None else watched
     self.n_iter_ = len(watched)
-    if self.n_iter_ == self.max_iter and validation is None:
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _warn_if_cut_off(self):
+    if self.n_iter_ == self.max_iter and not self.early_stopping:
         warn(
             f"no convergence in {self.max_iter} passes: raise max_iter, "
             "or stop early on purpose with early_stopping=True",
