@@ -223,6 +223,7 @@ class GridSearchCV(BaseEstimator):
 
 # %% 1.1.4 book/foundations/regularisation.md
 def _fit_search(self, X, y):
+    """Score every combination by folds, then refit the best to all rows."""
     rows, labels = check_X_y(X, y, min_samples=2)
     params = parameter_grid(self.param_grid)
     folds = list(check_cv(self.cv).split(rows, labels))

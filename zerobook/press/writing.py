@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from zerobook.press.assembling import HEADER, Module, assemble_all
+from zerobook.press.assembling import HEADER, assemble_all
 from zerobook.press.reading import read_book
 
 
