@@ -295,3 +295,82 @@ def test_the_theme_s_icon_script_is_still_where_we_take_it_out():
     macros = site.slim_macros()
     assert "fontawesome.js" not in macros
     assert "pydata-sphinx-theme.js" in macros
+
+
+# A whole small site ----------------------------------------------------------
+
+CONFIG = """
+title: small
+author: nobody
+only_build_toc_files: true
+exclude_patterns: [_build, ".*"]
+execute: {{execute_notebooks: cache, cache: .jupyter_cache}}
+sphinx:
+  recursive_update: true
+  extra_extensions: [zerobook.press.weave]
+  config:
+    project: small
+    zerobook_address: "{address}"
+    zerobook_repository: "{repository}"
+    templates_path: [{templates}]
+"""
+
+
+@pytest.fixture
+def site_of(small, monkeypatch):
+    pytest.importorskip("jupyter_book")
+    import shutil
+
+    shutil.rmtree(small / "zerobook")
+    for name in "ab":
+        page = small / "book" / f"{name}.md"
+        text = page.read_text().split(FENCE)[0]
+        page.write_text(text + cell("print(6 * 7)"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def make(address="", repository=""):
+        templates = ROOT / "book" / "_templates"
+        text = CONFIG.format(
+            address=address, repository=repository, templates=templates
+        )
+        (small / "_config.yml").write_text(text)
+        heard = []
+        code = maker.build(small, say=lambda line: heard.append(str(line)))
+        return code, heard, small / "_build" / "html"
+
+    return make
+
+
+def test_a_site_without_an_address_works_and_one_with_it_says_more(site_of):
+    code, heard, folder = site_of()
+    assert code == 0, heard
+    assert heard[-1].endswith("index.html") and Path(heard[-1]).is_file()
+    page = (folder / "book" / "a.html").read_text()
+    assert "42" in page and "This page ran in" in page
+    assert "thebe" not in page.lower() and "fontawesome.js" not in page
+    assert 'href="a.ipynb"' in page and (folder / "book/a.ipynb").is_file()
+    assert "og:url" not in page and "/issues/new" not in page
+    assert not (folder / "sitemap.xml").exists()
+    assert (folder / "_static/mathjax/tex-mml-chtml.js").is_file()
+    assert "<base" not in (folder / "404.html").read_text()
+
+    address, forge = "https://book.example/en", "https://forge.example/z/b"
+    code, heard, folder = site_of(address, forge)
+    assert code == 0, heard
+    page = (folder / "book" / "a.html").read_text()
+    assert f'content="{address}/book/a.html"' in page
+    assert f"{forge}/issues/new" in page
+    assert "book/a.md" in page.split("issues/new")[0]  # the way to the source
+    assert f"<loc>{address}/book/b.html</loc>" in (
+        folder / "sitemap.xml"
+    ).read_text()
+    assert f'<base href="{address}/">' in (folder / "404.html").read_text()
+
+
+def test_a_warning_fails_the_build_each_time_it_is_made(site_of, small):
+    page = small / "book" / "b.md"
+    page.write_text(page.read_text() + "\nSee [this](nowhere.md).\n")
+    for _ in range(2):
+        code, heard, _ = site_of()
+        assert code == 1
+        assert any("book/b.md" in line and "nowhere" in line for line in heard)

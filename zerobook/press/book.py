@@ -21,7 +21,8 @@ def sphinx(root, whole, say=print):
     command = [sys.executable, "-c", start, "build", ".", "-q"]
     if whole:
         command += ["-n", "-W", "--keep-going"]
-    folders = str(Path(root).resolve())
+    folders = [str(Path(root).resolve()), os.environ.get("PYTHONPATH", "")]
+    folders = os.pathsep.join(filter(None, folders))
     environment = dict(os.environ, PYTHONPATH=folders, NO_COLOR="1")
     with tempfile.TemporaryFile("w+") as complaints:
         run = subprocess.Popen(

@@ -126,6 +126,12 @@ def as_file(cells):
 
 
 # %% book/press/site.md
+def provider(repository):
+    """Whose way of writing addresses the repository's host follows."""
+    known = ("gitlab", "bitbucket")
+    return next((name for name in known if name in repository), "github")
+
+
 def configure(app, config):
     """Let the two addresses switch on what needs them."""
     if config.zerobook_address:
@@ -133,6 +139,8 @@ def configure(app, config):
     if config.zerobook_repository:
         config.html_theme_options = config.html_theme_options | {
             "repository_url": config.zerobook_repository.rstrip("/"),
+            "repository_branch": "main",
+            "repository_provider": provider(config.zerobook_repository),
             "use_source_button": True,
             "use_edit_page_button": True,
             "use_repository_button": True,
@@ -171,11 +179,18 @@ def is_thebe(item):
     return "thebe" in words.lower()
 
 
+THEBE = re.compile(
+    r"(?s)<script type=\"text/x-thebe-config\">.*?</script>"
+    r"|<script>kernelName = '[^']*'</script>"
+)
+
+
 def slim(context):
-    """Take the cell server's files out of a page's lists."""
+    """Take the cell server's files and settings out of a page."""
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [item for item in files if not is_thebe(item)]
+    context["body"] = THEBE.sub("", context.get("body", ""))
 
 
 # %% book/press/site.md
@@ -238,6 +253,7 @@ def foot(page, repository):
 def finish_page(app, pagename, templatename, context, doctree):
     """The last touches on each page, before its template is filled."""
     slim(context)
+    context["address"] = app.config.html_baseurl
     context["metatags"] = context.get("metatags", "") + head(
         context, app.config, pagename
     )
