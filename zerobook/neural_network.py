@@ -804,12 +804,9 @@ def _fit_mlp(self, X, y):
     layers = mlp(sizes, f, f_backward, init=init, rng=rng, dtype=X.dtype)
     validation = None
     if self.early_stopping:
+        share = self.validation_fraction
         X, X_val, codes, codes_val = train_test_split(
-            X,
-            codes,
-            test_size=self.validation_fraction,
-            stratify=codes,
-            rng=rng,
+            X, codes, test_size=share, stratify=codes, rng=rng
         )
         validation = layers, X_val, codes_val
     _train_mlp(self, layers, X, codes, validation, rng)
