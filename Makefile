@@ -1,7 +1,8 @@
 # zerobook: the verbs. `make help` lists them; CI runs the same words.
 #
 #   PYTHON=python3.12  the Python to set up with (3.11, 3.12 or 3.13)
-#   TORCH=             go without PyTorch: what needs it is left out
+#   TORCH=             go without PyTorch: tests that need it skip, and pages
+#                      that compare with it cannot be built
 #   P=book/…/page.md   the page that `make page` builds
 
 .DEFAULT_GOAL := help
@@ -26,13 +27,12 @@ help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1  \2/p' $(MAKEFILE_LIST) \
 	  | awk '{v = $$1; $$1 = ""; printf "  %-10s%s\n", v, $$0}'
 
-book: setup  ## build the whole book into _build/html
-	@$(PY) -m zerobook tangle
+book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
 	@$(PY) -m pytest --doctest-modules \
-	  --ignore-glob='*test_browser*' --ignore=tests/test_notebooks.py \
+	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
 check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
@@ -45,11 +45,11 @@ check: setup  ## everything that CI asks: tangle, lint, test, book, routes, brow
 	@$(MAKE) notebooks
 	@echo "make check: all of it passed"
 
-page: setup  ## rebuild one page: make page P=book/foundations/losses.md
+page: tangle  ## rebuild one page: make page P=book/foundations/losses.md
 	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
 	@$(PY) -m zerobook book --page "$(P)"
 
-serve: setup  ## build the book and open it on this machine alone
+serve: tangle  ## build the book and open it on this machine alone
 	@$(PY) -m zerobook book --serve
 
 tangle: setup  ## write zerobook/ from the chapters
@@ -65,7 +65,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest tests/test_browser*.py
+	@$(PY) -m pytest tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py

@@ -96,7 +96,7 @@ def peak(model, X, y):
 def methods(case):
     """Name and the two calls of each method of a case, fit first."""
     regression = case.model.split(".")[1] in (
-        "LinearRegression", "Ridge", "Lasso"
+        "LinearRegression", "Ridge", "Lasso", "KNeighborsRegressor"
     )
     X, y = load(case.data, regression)
     models = pair(case)
@@ -126,12 +126,13 @@ def measure(say=print):
 
 def line(row):
     """One row of the table."""
-    over = "over" if row["ratio"] > row["aim"] else ""
+    aim = row["aim"]
+    over = "over" if aim and row["ratio"] > aim else ""
     mb = row["peak_mb"] or [None]
     shown = "" if None in mb else " / ".join(f"{m:.0f}" for m in mb)
     return (
         f"{row['model']:<32} {row['data']:<12} {row['method']:<9}"
         f" {row['ours'] * 1e3:9.2f} {row['theirs'] * 1e3:10.2f}"
         f" {row['ratio']:6.2f} {row['low']:6.2f}-{row['high']:<6.2f}"
-        f" {row['aim']:5.1f} {over:4} {shown}"
+        f" {aim or '-':>5} {over:4} {shown}"
     )

@@ -127,8 +127,8 @@ def build(venv, wanted, torch, index):
         return "pip could not install the pinned packages (see above)"
     if torch and not install_torch(venv, torch, index):
         return (
-            f"pip could not install {torch} (see above); TORCH= goes without"
-            " it, and tests and page cells that need it are left out"
+            f"pip could not install {torch} (see above); with TORCH= the tests"
+            " run without it, the pages that compare with it do not"
         )
     return None
 

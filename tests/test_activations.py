@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from oracles import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

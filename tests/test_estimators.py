@@ -27,7 +27,7 @@ from zerobook.linear_model import (
 )
 from zerobook.model_selection import GridSearchCV
 from zerobook.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from zerobook.neural_network import RandomLayerClassifier
+from zerobook.neural_network import MLPClassifier, RandomLayerClassifier
 from zerobook.preprocessing import StandardScaler
 from zerobook.svm import SVC, LinearSVC
 
@@ -39,6 +39,7 @@ ESTIMATORS = [
     KNeighborsRegressor(),
     LinearRegression(),
     LogisticRegression(),
+    MLPClassifier(max_iter=500, random_state=0),
     PCA(n_components=2),
     Perceptron(random_state=0),
     RandomLayerClassifier(n_hidden=60, random_state=0),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from oracles import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge

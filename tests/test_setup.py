@@ -307,7 +307,7 @@ def test_make_test_runs_doctests_and_needs_no_browser(root):
     shown = subprocess.run(
         ["make", "-n", "test"], cwd=root, capture_output=True, text=True
     ).stdout
-    assert "--doctest-modules" in shown and "test_browser" in shown
+    assert "--doctest-modules" in shown and "--ignore=tests/browser" in shown
 
 
 def test_ci_runs_what_the_readme_says(root):

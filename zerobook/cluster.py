@@ -7,10 +7,11 @@ from zerobook.base import check_is_fitted, check_random_state, validate_data
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
-def _heights(X1, centres):
+def _heights(X, centres):
     """Squared distance of row n to centre k, less |x|², shape (K, N)."""
-    norms = np.einsum("kd,kd->k", centres, centres)
-    return np.column_stack([-2 * centres, norms]) @ X1.T
+    heights = (-2 * centres) @ X.T
+    heights += np.einsum("kd,kd->k", centres, centres)[:, None]
+    return heights
 
 
 def _nearest(heights):
@@ -40,16 +41,15 @@ def lloyd(X, centres, *, max_iter=300, tol=0.0):
     centres : ndarray of shape (K, D)
     n_iter : int
     """
-    X1 = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
     before = np.zeros((len(centres), len(X)), dtype=bool)
-    total = np.zeros((len(centres), X1.shape[1]))
+    total = np.zeros(np.shape(centres))
     for n_iter in range(1, max_iter + 1):
-        member = _nearest(_heights(X1, centres))
-        if not _move(total, X1, before, member):
+        member = _nearest(_heights(X, centres))
+        if not _move(total, X, before, member):
             break
         before, last = member, centres
-        size = total[:, -1:]
-        mean = total[:, :-1] / np.maximum(size, 1)
+        size = member.sum(axis=1, keepdims=True)
+        mean = total / np.maximum(size, 1)
         centres = np.where(size > 0, mean, centres)
         if np.sum((centres - last) ** 2) <= tol:
             break
@@ -57,14 +57,14 @@ def lloyd(X, centres, *, max_iter=300, tol=0.0):
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
-def _move(total, X1, before, member):
+def _move(total, X, before, member):
     """Bring `total` up to date; False when no case changed sides."""
     moved = np.flatnonzero((member != before).any(axis=0))
-    if 4 * len(moved) > len(X1):
-        total[:] = member.astype(float) @ X1
+    if 4 * len(moved) > len(X):
+        total[:] = member.astype(float) @ X
     else:
         change = member[:, moved].astype(float) - before[:, moved]
-        total += change @ X1[moved]
+        total += change @ X[moved]
     return len(moved) > 0
 
 
@@ -75,15 +75,14 @@ def plus_plus(X, n_clusters, *, rng=None):
     Derived in section 1.1.1; Arthur and Vassilvitskii (2007).
     """
     rng = np.random.default_rng(rng)
-    X1 = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
     norms = np.einsum("nd,nd->n", X, X)
     chosen = [int(rng.integers(len(X)))]
-    gap = np.maximum(norms + _heights(X1, X[chosen])[0], 0)  # (N,)
+    gap = np.maximum(norms + _heights(X, X[chosen])[0], 0)  # (N,)
     for _ in range(1, n_clusters):
         ladder = np.cumsum(gap)
         dice = rng.random(2 + int(np.log(n_clusters))) * ladder[-1]
         drawn = np.minimum(np.searchsorted(ladder, dice), len(X) - 1)
-        after = np.minimum(gap, norms + _heights(X1, X[drawn]))
+        after = np.minimum(gap, norms + _heights(X, X[drawn]))
         best = np.maximum(after, 0).sum(axis=1).argmin()
         chosen.append(int(drawn[best]))
         gap = np.maximum(after[best], 0)
@@ -98,13 +97,10 @@ class KMeans(ClusterMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_clusters : int
+    n_clusters, max_iter : int
     init : {"k-means++", "random"} or array-like of shape (K, D)
-        How to choose the first centres.
     n_init : "auto" or int
         Starts to try; "auto" is 1 for k-means++ and 10 for random.
-    max_iter : int
-        Most rounds of one start.
     tol : float
         Stop when the centres move less, relative to the data's variance.
     random_state : None, int or numpy.random.Generator
@@ -113,10 +109,8 @@ class KMeans(ClusterMixin, BaseEstimator):
     ----------
     cluster_centers_ : ndarray of shape (K, D)
     labels_ : ndarray of int, shape (N,)
-        Index of each case's centre.
     inertia_ : float
         Sum of squared distances to the nearest centre.
-    n_iter_ : int
 
     Examples
     --------
@@ -174,14 +168,14 @@ def _fit(self, X, y=None):
     X = validate_data(self, X)
     centre = X.mean(axis=0)
     X = X - centre
-    tol = self.tol * np.mean(X**2)
+    tol = self.tol * np.vdot(X, X) / X.size
     runs = []
     for start in self._starts(X, centre):
         found, n_iter = lloyd(X, start, max_iter=self.max_iter, tol=tol)
-        heights = _heights(np.column_stack([X, np.ones(len(X))]), found)
-        runs.append((heights.min(axis=0).sum(), n_iter, found))
+        height = _heights(X, found).min(axis=0).sum()
+        runs.append((height, n_iter, found))
     height, self.n_iter_, found = min(runs, key=lambda run: run[0])
-    self.inertia_ = max(float(height + np.sum(X**2)), 0.0)
+    self.inertia_ = max(float(height + np.vdot(X, X)), 0.0)
     self.cluster_centers_ = found + centre
     self.labels_ = self.predict(X + centre)
     return self
@@ -193,8 +187,8 @@ def _predict(self, X):
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
     centre = self.cluster_centers_.mean(axis=0)
-    X1 = np.column_stack([X - centre, np.ones(len(X))])
-    return _heights(X1, self.cluster_centers_ - centre).argmin(axis=0)
+    heights = _heights(X - centre, self.cluster_centers_ - centre)
+    return heights.argmin(axis=0)
 
 
 KMeans._starts = _starts

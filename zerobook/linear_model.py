@@ -267,7 +267,7 @@ def _fit_logistic(self, X, y):
     return self
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def ridge_weights(X, y, alpha):
     """Minimise ``|y - X w|^2 + alpha |w|^2``; X and y are centred."""
     N, D = X.shape
@@ -278,7 +278,7 @@ def ridge_weights(X, y, alpha):
     return X.T @ np.linalg.solve(X @ X.T + alpha * np.eye(N), y)
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 class Ridge(LinearRegression):
     """Least squares with an L2 penalty: weights that must earn their size.
 
@@ -288,8 +288,8 @@ class Ridge(LinearRegression):
     Parameters
     ----------
     alpha : float, default 1.0
-        Penalty, 0 or more; it weighs against a sum over rows, so twice the
-        rows bear twice the `alpha`.
+        Penalty, 0 or more, against a sum over rows: the same belief about
+        the weights has the same `alpha`, however many rows there are.
     fit_intercept : bool, default True
 
     Attributes
@@ -318,7 +318,7 @@ class Ridge(LinearRegression):
         return self
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def _centre(X, y, fit_intercept):
     """Columns and targets less their means, and the means."""
     if not fit_intercept:
@@ -332,13 +332,13 @@ def _check_alpha(alpha):
         raise ValueError(f"alpha must be 0 or more, got {alpha!r}")
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def soft_threshold(z, threshold):
     """Move `z` towards zero by `threshold`, and stop at zero."""
     return np.sign(z) * np.maximum(np.abs(z) - threshold, 0)
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def lasso_weights(gram, moment, alpha, limit, coef, max_iter=1000):
     """Minimise ``w G w / 2 - q w + alpha |w|_1``, one weight at a time.
 
@@ -362,14 +362,14 @@ def lasso_weights(gram, moment, alpha, limit, coef, max_iter=1000):
     return coef, n_iter
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def lasso_violation(pull, coef, alpha):
-    """By how much each weight breaks its condition; all zero at the minimum."""
+    """By how much each weight breaks its condition; zero at the minimum."""
     at_zero = np.maximum(np.abs(pull) - alpha, 0)
     return np.where(coef == 0, at_zero, np.abs(pull - alpha * np.sign(coef)))
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 class Lasso(LinearRegression):
     """Least squares with an L1 penalty: most weights are exactly zero.
 
@@ -413,6 +413,7 @@ class Lasso(LinearRegression):
         return _fit_lasso(self, X, y)
 
 
+# %% 1.1.4 book/foundations/regularisation.md
 def _fit_lasso(self, X, y):
     X, y = validate_data(self, X, y, numeric=True)
     _check_alpha(self.alpha)
@@ -502,6 +503,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
 
 # %% 1.2.1 book/foundations/neural_networks.md
 def _fit_perceptron(self, X, y):
+    """Correct mistakes, pass after pass, until none is left; return self."""
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)
@@ -521,7 +523,12 @@ def _fit_perceptron(self, X, y):
     return self
 
 
+Perceptron.fit = _fit_perceptron
+
+
+# %% 1.2.1 book/foundations/neural_networks.md
 def _perceptron_decision_function(self, X):
+    """Sums of the units, (N,) for two classes, else (N, K)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
     scores = X @ self.coef_.T + self.intercept_
@@ -529,12 +536,12 @@ def _perceptron_decision_function(self, X):
 
 
 def _perceptron_predict(self, X):
+    """Class of each row, the one with the largest sum."""
     scores = self.decision_function(X)
     if scores.ndim == 1:
         return self.classes_[(scores > 0).astype(int)]
     return self.classes_[scores.argmax(axis=1)]
 
 
-Perceptron.fit = _fit_perceptron
 Perceptron.decision_function = _perceptron_decision_function
 Perceptron.predict = _perceptron_predict

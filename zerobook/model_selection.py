@@ -162,7 +162,7 @@ def cross_val_score(estimator, X, y, *, cv=5):
     return np.array(scores)
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def parameter_grid(param_grid):
     """All combinations of a dict of lists; or of several such dicts."""
     grids = [param_grid] if hasattr(param_grid, "items") else param_grid
@@ -173,7 +173,7 @@ def parameter_grid(param_grid):
     ]
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 class GridSearchCV(BaseEstimator):
     """Choose arguments by cross-validation, then fit with the best.
 
@@ -221,8 +221,9 @@ class GridSearchCV(BaseEstimator):
         self.refit = refit
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def _fit_search(self, X, y):
+    """Score every combination by folds, then refit the best to all rows."""
     rows, labels = check_X_y(X, y, min_samples=2)
     params = parameter_grid(self.param_grid)
     folds = list(check_cv(self.cv).split(rows, labels))
@@ -257,7 +258,7 @@ def _fold_scores(search, params, X, y, folds):
     return scores
 
 
-# %% 1.1.4 book/foundations/losses.md
+# %% 1.1.4 book/foundations/regularisation.md
 def _passed_on(name):
     """A property that asks the best model, before the fit the given one."""
 

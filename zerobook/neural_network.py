@@ -15,6 +15,21 @@ from zerobook.activations import relu, relu_backward
 from zerobook.optim import adam_update, momentum_update, sgd_update
 from zerobook.losses import cross_entropy, cross_entropy_backward
 from zerobook.optim import minibatches
+from zerobook.activations import (
+    gelu,
+    gelu_backward,
+    identity,
+    identity_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    tanh,
+    tanh_backward,
+)
+from zerobook.model_selection import train_test_split
+from zerobook.base import ConvergenceWarning, warn
+from zerobook.activations import log_softmax
 
 
 # %% 1.2.1 book/foundations/neural_networks.md
@@ -117,6 +132,7 @@ class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
 
 # %% 1.2.1 book/foundations/hidden_layer.md
 def _fit_random_layer(self, X, y):
+    """Draw the hidden layer, solve for the read-out; return self."""
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)
@@ -142,6 +158,7 @@ def _hidden(self, X):
 
 
 def _random_layer_decision_function(self, X):
+    """How far each class leads: (N,) for two classes, else (N, K)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
     scores = linear(self.hidden(X), self.weight_, self.bias_)  # (N, K)
@@ -150,6 +167,7 @@ def _random_layer_decision_function(self, X):
 
 
 def _random_layer_predict(self, X):
+    """Class of each row, the one with the largest output."""
     scores = self.decision_function(X)
     if scores.ndim == 1:
         return self.classes_[(scores > 0).astype(int)]
@@ -200,17 +218,21 @@ class LinearLayer:
         self.weight, self.bias = weight, bias
 
     def forward(self, X):
+        """Answer for the rows of `X`, and remember them."""
         self.X = X
         return linear(X, self.weight, self.bias)
 
     def backward(self, g):
+        """Keep the gradients of weight and bias, return that of `X`."""
         dX, self.dweight, self.dbias = linear_backward(g, self.X, self.weight)
         return dX
 
     def parameters(self):
+        """The two arrays that training changes."""
         return [self.weight, self.bias]
 
     def gradients(self):
+        """Their gradients, after `backward`."""
         return [self.dweight, self.dbias]
 
 
@@ -222,16 +244,20 @@ class ActivationLayer:
         self.function, self.function_backward = function, function_backward
 
     def forward(self, x):
+        """Apply the function, and remember what went in and came out."""
         self.x, self.y = x, self.function(x)
         return self.y
 
     def backward(self, g):
+        """Gradient by the input of the last `forward`."""
         return self.function_backward(g, self.x, self.y)
 
     def parameters(self):
+        """None: there is nothing to train."""
         return []
 
     def gradients(self):
+        """None."""
         return []
 
 
@@ -420,3 +446,443 @@ def train(layers, X, y, step, *, epochs, batch_size=32, rng=None):
         for _ in range(epochs)
     ]
     return np.array(losses)
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+def with_weight_decay(layers, step, weight_decay):
+    """`step`, with the slope of an L2 penalty added to the gradients first.
+
+    The penalty is ``weight_decay / 2`` times the sum of squared weights, on
+    top of the mean loss; biases are free. Section 1.2.4. PyTorch's optimisers
+    have the same term as ``weight_decay``, which there holds biases too.
+    """
+    linears = [layer for layer in layers if isinstance(layer, LinearLayer)]
+
+    def decayed_step():
+        for layer in linears:
+            layer.dweight += weight_decay * layer.weight
+        step()
+
+    return decayed_step
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+def dropout(x, p, *, rng):
+    """Set each entry to zero with probability `p`; divide the rest by 1 - p.
+
+    Parameters
+    ----------
+    x : ndarray of float, any shape
+    p : float
+        Probability of falling, from 0 (nothing happens) to less than 1.
+    rng : Generator, int or None
+        Pass one Generator through all steps: an int draws the same mask.
+
+    Returns
+    -------
+    y : ndarray, shape and dtype of `x`
+        Equal to `x` in the mean over masks.
+    mask : ndarray, shape and dtype of `x`
+        0 or ``1 / (1 - p)``, for `dropout_backward`.
+
+    Raises
+    ------
+    ValueError
+        If `p` lies outside ``0 <= p < 1``.
+
+    Notes
+    -----
+    Section 1.2.4; Srivastava et al. (2014), in the inverted form.
+
+    Examples
+    --------
+    >>> y, mask = dropout(np.array([2.0, 4.0, 6.0, 8.0]), 0.5, rng=1)
+    >>> y.tolist(), mask.tolist()
+    ([4.0, 8.0, 0.0, 16.0], [2.0, 2.0, 0.0, 2.0])
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"p must lie in 0 <= p < 1, got {p!r}")
+    rng = np.random.default_rng(rng)
+    mask = (rng.random(x.shape) >= p).astype(x.dtype)
+    mask /= 1 - p
+    return x * mask, mask
+
+
+def dropout_backward(g, mask):
+    """Gradient through `dropout`: the same entries fall, the rest grow."""
+    return g * mask
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+class DropoutLayer:
+    """`dropout` with a memory of its mask: a layer for training only."""
+
+    def __init__(self, p, *, rng=None):
+        self.p, self.rng = p, np.random.default_rng(rng)
+
+    def forward(self, x):
+        """Draw a new mask and let it work."""
+        y, self.mask = dropout(x, self.p, rng=self.rng)
+        return y
+
+    def backward(self, g):
+        """Gradient through the mask of the last forward pass."""
+        return dropout_backward(g, self.mask)
+
+    def parameters(self):
+        """None: `p` is given, not learned."""
+        return []
+
+    def gradients(self):
+        """None, like the parameters."""
+        return []
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+def with_dropout(layers, p, *, rng=None):
+    """The same layers with dropout behind each activation, for training.
+
+    Linear layers are shared: what the new list learns, `layers` knows, and
+    `layers` is the one to predict with. Section 1.2.4.
+    """
+    rng, noisy = np.random.default_rng(rng), []
+    for layer in layers:
+        noisy.append(layer)
+        if isinstance(layer, ActivationLayer):
+            noisy.append(DropoutLayer(p, rng=rng))
+    return noisy
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+class EarlyStopping:
+    """Remembers the best parameters, and says when to stop waiting.
+
+    Parameters
+    ----------
+    params : list of ndarray
+        As from `parameters(layers)`; copied at each new best.
+    patience : int, default=10
+        Losses without improvement that end the training.
+    tol : float, default=0.0
+        What counts as an improvement must exceed this.
+
+    Attributes
+    ----------
+    best : float
+        The lowest loss so far.
+
+    Notes
+    -----
+    Section 1.2.4.
+    """
+
+    def __init__(self, params, *, patience=10, tol=0.0):
+        self.params, self.patience, self.tol = params, patience, tol
+        self.best, self.waited, self.kept = np.inf, 0, None
+
+    def stop(self, loss):
+        """Hear of one more loss; True when patience is at its end."""
+        self.waited = 0 if loss < self.best - self.tol else self.waited + 1
+        if loss < self.best:
+            self.best, self.kept = loss, [p.copy() for p in self.params]
+        return self.waited >= self.patience
+
+    def restore(self):
+        """Put the best parameters back, in place."""
+        for param, kept in zip(self.params, self.kept):
+            param[...] = kept
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+def train_until(
+    layers,
+    X,
+    y,
+    step,
+    *,
+    validation=None,
+    epochs,
+    patience=10,
+    tol=0.0,
+    batch_size=32,
+    rng=None,
+):
+    """`train_epoch` until the loss has not fallen for `patience` passes.
+
+    Parameters
+    ----------
+    layers, X, y, step, batch_size, rng
+        As in `train_epoch`.
+    validation : triple of layers, X and y, optional
+        Its loss is watched, and the best weights are put back; the layers
+        are those that predict (`layers` without dropout). By default the
+        training loss is watched, and the last weights stay.
+    epochs : int
+        The most passes.
+    patience, tol
+        As in `EarlyStopping`.
+
+    Returns
+    -------
+    losses, watched : ndarrays of shape (passes,)
+        Training loss and watched loss after each pass, nats per example.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer a number.
+
+    Notes
+    -----
+    Section 1.2.4.
+    """
+    rng = np.random.default_rng(rng)
+    brake = EarlyStopping(parameters(layers), patience=patience, tol=tol)
+    losses, watched = [], []
+    for _ in range(epochs):
+        loss = train_epoch(layers, X, y, step, batch_size=batch_size, rng=rng)
+        losses.append(loss)
+        watched.append(_watched_loss(loss, validation))
+        if brake.stop(watched[-1]):
+            break
+    if validation is not None:
+        brake.restore()
+    return np.array(losses), np.array(watched)
+
+
+# %% 1.2.4 book/foundations/overfitting.md
+def _watched_loss(loss, validation):
+    if validation is not None:
+        layers, X, y = validation
+        loss = cross_entropy(forward(layers, X), y)
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"the training diverged, its loss is {loss}: scale the columns "
+            "of X or lower the learning rate"
+        )
+    return loss
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+class MLPClassifier(ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron for classes, trained by backpropagation and Adam.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of each hidden layer; ``()`` leaves none.
+    activation : str, default="relu"
+        A key of `ACTIVATIONS`; "logistic" is the sigmoid.
+    alpha : float, default=0.0001
+        L2 penalty: ``alpha / (2 * batch_size)`` times the sum of squared
+        weights joins the mean loss, as in scikit-learn.
+    dropout : float, default=0.0
+        Probability with which a hidden output falls, ``0 <= dropout < 1``.
+    batch_size : int or "auto", default="auto"
+        "auto" is 200, or all rows if there are fewer.
+    learning_rate_init : float, default=0.001
+    max_iter : int, default=200
+        The most passes over the data.
+    tol, n_iter_no_change : float, int, defaults 1e-4 and 10
+        So many passes without a loss lower by more than `tol` end the fit.
+    early_stopping : bool, default=False
+        Watch the loss on a part kept aside and put its best weights back.
+    validation_fraction : float, default=0.1
+        Share of the rows in that part.
+    random_state : int, Generator or None, default=None
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+    coefs_, intercepts_ : lists of ndarrays
+        Weights (D_in, D_out) and biases (D_out,), one pair a layer.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each pass in nats per example, without the penalty;
+        about ``log(K)`` for a network that knows nothing.
+    validation_loss_curve_ : ndarray of shape (n_iter_,), or None
+    n_iter_ : int
+
+    Notes
+    -----
+    Section 1.2.4. Put a scaler in front: columns of very different spread
+    train slowly.
+
+    Examples
+    --------
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    >>> net = MLPClassifier(32, learning_rate_init=0.05, random_state=0)
+    >>> net.fit(X, y).predict(X)
+    array([0, 1, 1, 0])
+    """
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _init_mlp(
+    self,
+    hidden_layer_sizes=(100,),
+    activation="relu",
+    *,
+    alpha=1e-4,
+    dropout=0.0,
+    batch_size="auto",
+    learning_rate_init=1e-3,
+    max_iter=200,
+    tol=1e-4,
+    n_iter_no_change=10,
+    early_stopping=False,
+    validation_fraction=0.1,
+    random_state=None,
+):
+    self.hidden_layer_sizes = hidden_layer_sizes
+    self.activation = activation
+    self.alpha = alpha
+    self.dropout = dropout
+    self.batch_size = batch_size
+    self.learning_rate_init = learning_rate_init
+    self.max_iter = max_iter
+    self.tol = tol
+    self.n_iter_no_change = n_iter_no_change
+    self.early_stopping = early_stopping
+    self.validation_fraction = validation_fraction
+    self.random_state = random_state
+
+
+MLPClassifier.__init__ = _init_mlp
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+ACTIVATIONS = {
+    "identity": (identity, identity_backward, xavier_normal),
+    "logistic": (sigmoid, sigmoid_backward, xavier_normal),
+    "tanh": (tanh, tanh_backward, xavier_normal),
+    "relu": (relu, relu_backward, he_normal),
+    "gelu": (gelu, gelu_backward, he_normal),
+    "silu": (silu, silu_backward, he_normal),
+}
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _check_mlp(model, sizes):
+    """Refuse arguments that cannot be meant, by name."""
+    batch, whole = model.batch_size, (int, np.integer)
+    auto = isinstance(batch, str) and batch == "auto"
+    rules = {
+        "hidden_layer_sizes": (all(s >= 1 for s in sizes), "hold counts >= 1"),
+        "activation": (model.activation in ACTIVATIONS, str([*ACTIVATIONS])),
+        "alpha": (model.alpha >= 0, ">= 0"),
+        "dropout": (0 <= model.dropout < 1, "0 <= dropout < 1"),
+        "batch_size": (
+            auto or isinstance(batch, whole) and batch >= 1,
+            "'auto' or a count >= 1",
+        ),
+        "learning_rate_init": (model.learning_rate_init > 0, "> 0"),
+        "max_iter": (model.max_iter >= 1, ">= 1"),
+        "n_iter_no_change": (model.n_iter_no_change >= 1, ">= 1"),
+        "validation_fraction": (
+            0 < model.validation_fraction < 1,
+            "between 0 and 1",
+        ),
+    }
+    for name, (fine, wanted) in rules.items():
+        if not fine:
+            raise ValueError(
+                f"{name} must be {wanted}, got {getattr(model, name)!r}"
+            )
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _fit_mlp(self, X, y):
+    """Learn the classes `y` of the rows of `X`; returns self."""
+    X, y = validate_data(self, X, y)
+    check_classification_targets(y, at_least=2)
+    sizes = tuple(np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist())
+    _check_mlp(self, sizes)
+    self.classes_, codes = np.unique(y, return_inverse=True)
+    rng = check_random_state(self.random_state)
+    f, f_backward, init = ACTIVATIONS[self.activation]
+    sizes = (X.shape[1], *sizes, len(self.classes_))
+    layers = mlp(sizes, f, f_backward, init=init, rng=rng, dtype=X.dtype)
+    validation = None
+    if self.early_stopping:
+        share = self.validation_fraction
+        X, X_val, codes, codes_val = train_test_split(
+            X, codes, test_size=share, stratify=codes, rng=rng
+        )
+        validation = layers, X_val, codes_val
+    _train_mlp(self, layers, X, codes, validation, rng)
+    _warn_if_cut_off(self)
+    self.coefs_ = parameters(layers)[::2]
+    self.intercepts_ = parameters(layers)[1::2]
+    return self
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _train_mlp(self, layers, X, codes, validation, rng):
+    """Run the loop with the brakes that were asked for; keep its curves."""
+    auto = isinstance(self.batch_size, str)
+    size = min(200 if auto else self.batch_size, len(X))
+    noisy = layers
+    if self.dropout:
+        noisy = with_dropout(layers, self.dropout, rng=rng)
+    step = adam(noisy, lr=self.learning_rate_init)
+    self.loss_curve_, watched = train_until(
+        noisy,
+        X,
+        codes,
+        with_weight_decay(noisy, step, self.alpha / size),
+        validation=validation,
+        epochs=self.max_iter,
+        patience=self.n_iter_no_change,
+        tol=self.tol,
+        batch_size=size,
+        rng=rng,
+    )
+    self.validation_loss_curve_ = None if validation is None else watched
+    self.n_iter_ = len(watched)
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _warn_if_cut_off(self):
+    if self.n_iter_ == self.max_iter and not self.early_stopping:
+        warn(
+            f"no convergence in {self.max_iter} passes: raise max_iter, "
+            "or stop early on purpose with early_stopping=True",
+            ConvergenceWarning,
+        )
+
+
+MLPClassifier.fit = _fit_mlp
+
+
+# %% 1.2.4 book/foundations/mlp_classifier.md
+def _mlp_logits(self, X):
+    """Scores of all classes, dropout left out, shape (N, K)."""
+    check_is_fitted(self)
+    X = validate_data(self, X, reset=False)
+    f, f_backward, _ = ACTIVATIONS[self.activation]
+    layers = []
+    for weight, bias in zip(self.coefs_, self.intercepts_):
+        layers.append(LinearLayer(weight, bias))
+        layers.append(ActivationLayer(f, f_backward))
+    return forward(layers[:-1], X)  # (N, K)
+
+
+def _mlp_predict_log_proba(self, X):
+    """Logarithms of `predict_proba`."""
+    return log_softmax(_mlp_logits(self, X))
+
+
+def _mlp_predict_proba(self, X):
+    """Probability of each class, (N, K), columns as in `classes_`."""
+    return np.exp(self.predict_log_proba(X))
+
+
+def _mlp_predict(self, X):
+    """The most probable class of each row."""
+    best = _mlp_logits(self, X).argmax(axis=1)  # (N,)
+    return self.classes_[best]
+
+
+MLPClassifier.predict_log_proba = _mlp_predict_log_proba
+MLPClassifier.predict_proba = _mlp_predict_proba
+MLPClassifier.predict = _mlp_predict

@@ -70,15 +70,18 @@ Value.__pow__ = _power
 
 # %% 1.2.3 book/foundations/scalar_autograd.md
 def _exp(a):
+    """e to the power of the number; its slope is the result itself."""
     y = math.exp(a.data)
     return Value(y, (a,), (y,))
 
 
 def _log(a):
+    """Natural logarithm of a positive number, slope ``1 / data``."""
     return Value(math.log(a.data), (a,), (1 / a.data,))
 
 
 def _tanh(a):
+    """Hyperbolic tangent `y`, slope ``1 - y * y``."""
     y = math.tanh(a.data)
     return Value(y, (a,), (1 - y * y,))
 

@@ -1,18 +1,18 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Support vector machines: the widest street, straight or through a kernel."""
 
-from functools import lru_cache
-from itertools import combinations
 import numpy as np
 from zerobook.base import (
     BaseEstimator,
     ConvergenceWarning,
     check_classification_targets,
-    check_is_fitted,
     validate_data,
     warn,
 )
 from zerobook.linear_model import LinearClassifierMixin
+from functools import lru_cache
+from itertools import combinations
+from zerobook.base import check_is_fitted
 from zerobook.metrics import ClassifierMixin
 
 
@@ -78,7 +78,12 @@ class LinearSVC(LinearClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, C=1.0, tol=1e-4, fit_intercept=True, intercept_scaling=1.0,
+        self,
+        *,
+        C=1.0,
+        tol=1e-4,
+        fit_intercept=True,
+        intercept_scaling=1.0,
         max_iter=1000,
     ):
         self.C = C
@@ -103,7 +108,9 @@ def _fit_linear_svc(self, X, y):
     weights, steps = [], []
     for c in classes[1:] if len(classes) == 2 else classes:
         side = np.where(y == c, 1.0, -1.0)
-        w, n_iter = squared_hinge_newton(A, side, self.C, self.tol, self.max_iter)
+        w, n_iter = squared_hinge_newton(
+            A, side, self.C, self.tol, self.max_iter
+        )
         weights.append(w)
         steps.append(n_iter)
     self.coef_ = np.array(weights)[:, :-1]  # (K, D)
@@ -178,7 +185,7 @@ def _move_pair(i, gap, row, diagonal, beta, F, low, high, up, down):
     down[i] = up[j] = 0.0
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def linear_kernel(A, B):
     """Inner products of the rows of A (N, D) and B (M, D): (N, M)."""
     return A @ B.T
@@ -198,7 +205,7 @@ def rbf_kernel(A, B, gamma=1.0):
     return np.exp(np.minimum(K, 0, out=K), out=K)
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 class SVC(ClassifierMixin, BaseEstimator):
     """Support vector classifier with a kernel; one machine a pair of classes.
 
@@ -232,8 +239,17 @@ class SVC(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, C=1.0, kernel="rbf", degree=3, gamma="scale", coef0=0.0,
-        tol=1e-3, max_iter=-1, decision_function_shape="ovr", cache_size=200,
+        self,
+        *,
+        C=1.0,
+        kernel="rbf",
+        degree=3,
+        gamma="scale",
+        coef0=0.0,
+        tol=1e-3,
+        max_iter=-1,
+        decision_function_shape="ovr",
+        cache_size=200,
     ):
         self.C, self.kernel, self.degree = C, kernel, degree
         self.gamma, self.coef0 = gamma, coef0
@@ -242,12 +258,12 @@ class SVC(ClassifierMixin, BaseEstimator):
         self.cache_size = cache_size
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _gamma(gamma, X):
     """The width that `gamma` asks for, as a number."""
     if isinstance(gamma, str):
         if gamma not in ("scale", "auto"):
-            raise ValueError(f"gamma is 'scale', 'auto' or a number, not {gamma!r}")
+            raise ValueError(f"no gamma is named {gamma!r}: 'scale' or 'auto'")
         spread = X.var() if gamma == "scale" else 1.0
         return 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
     _check_positive("gamma", gamma)
@@ -264,12 +280,14 @@ def _kernel(model, A, B):
         return rbf_kernel(A, B, model.gamma_)
     if model.kernel == "poly":
         return polynomial_kernel(A, B, model.gamma_, model.degree, model.coef0)
-    raise ValueError(f"kernel is 'rbf', 'linear' or 'poly', not {model.kernel!r}")
+    raise ValueError(
+        f"kernel is 'rbf', 'linear' or 'poly', not {model.kernel!r}"
+    )
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def kernel_rows(kernel, X, megabytes=200):
-    """A function from i to row i of the kernel matrix of X, and its diagonal."""
+    """The function i -> row i of the kernel matrix of X; the diagonal."""
     N, room = len(X), int(megabytes * 2**17)  # room: numbers of eight bytes
     if N * N <= room:
         K = kernel(X, X)  # (N, N)
@@ -280,7 +298,7 @@ def kernel_rows(kernel, X, megabytes=200):
     return remember(lambda i: kernel(X[i : i + 1], X)[0]), diagonal
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _fit_svc(self, X, y):
     """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
     _check_positive("C", self.C)
@@ -311,7 +329,7 @@ def _restrict(kernel_row, rows, N):
     return lambda i: kernel_row(rows[i])[rows]
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _keep_support(model, X, labels, solved):
     """Remember the points that some pair leans on, class by class."""
     beta = np.zeros((len(solved), len(X)))  # (P, N)
@@ -329,7 +347,7 @@ def _keep_support(model, X, labels, solved):
     return model
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _pair_scores(model, X):
     """Score of each pair of classes for each row of X: (N, P)."""
     check_is_fitted(model)
@@ -354,7 +372,7 @@ def _votes(scores, n_classes):
     return votes, sums
 
 
-# %% 1.1.4 book/foundations/support_vector_machine.md
+# %% 1.1.4 book/foundations/kernels.md
 def _svc_decision_function(self, X):
     """Scores (N,) for two classes; else (N, K), or (N, P) for "ovo"."""
     scores = _pair_scores(self, X)

@@ -95,6 +95,8 @@ def test_users_are_the_other_pages_in_order(make_book):
         "two": chapter("1.2 B", cell("from zerobook.a import f\n\n"
                                      "def g():\n    f()", "zerobook/a.py")),
         "three": chapter("1.3 C", cell("from zerobook import a\n\na.f()")),
+        "four": chapter("1.4 D", cell("from zerobook.a import f",
+                                      tags="preview")),
     })
     found = users(read_book(root))
     assert [p.section for p in found["zerobook.a", "f"]] == ["1.2", "1.3"]

@@ -4,8 +4,10 @@
 import functools
 import http.server
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from zerobook.press.execute import execute
@@ -13,19 +15,40 @@ from zerobook.press.reading import read_book
 
 
 # %% book/press/building.md
-def sphinx(root, whole):
+def sphinx(root, whole, say=print):
     """Run Jupyter Book; return its exit code and what it complained of."""
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", ".", "-q"]
     if whole:
         command += ["-n", "-W", "--keep-going"]
-    folders = str(Path(root).resolve())
+    folders = [str(Path(root).resolve()), os.environ.get("PYTHONPATH", "")]
+    folders = os.pathsep.join(filter(None, folders))
     environment = dict(os.environ, PYTHONPATH=folders, NO_COLOR="1")
-    run = subprocess.run(
-        command, cwd=root, env=environment, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )
-    return run.returncode, run.stderr
+    with tempfile.TemporaryFile("w+") as complaints:
+        run = subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        )
+        for line in run.stdout:
+            if line.startswith(("reading ", "written ")):
+                say(line.rstrip())
+        run.wait()
+        complaints.seek(0)
+        return run.returncode, complaints.read()
+
+
+# %% book/press/building.md
+def worth_saying(complaints, page=None, root="."):
+    """The lines that concern the author, without colours or long paths."""
+    plain = re.sub(r"\x1b\[[\d;]*m", "", complaints)
+    plain = plain.replace(f"{Path(root).resolve()}{os.sep}", "")
+    lines = [line for line in plain.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("[IPKernelApp]")]
+    return [line for line in lines if page is None or page in line]
 
 
 # %% book/press/building.md
@@ -42,16 +65,14 @@ def build(root, page=None, say=print):
         say("\n" + "\n".join(report["errors"]))
         return 1
     say(f"ran {len(report['ran'])} of {len(pages)} pages, weaving")
-    code, complaints = sphinx(root, whole=page is None)
-    lines = complaints.splitlines()
-    if page:
-        lines = [line for line in lines if page in line]
-    say("\n".join(lines))
+    code, complaints = sphinx(root, page is None, say)
+    for line in worth_saying(complaints, page, root):
+        say(line)
     if code and not page:
-        pickle = Path(root, "_build", ".doctrees", "environment.pickle")
+        pickle = Path(root, "_build/.doctrees/environment.pickle")
         pickle.unlink(missing_ok=True)  # or the next run would say nothing
         return 1
-    for path, seconds in sorted(report["seconds"].items(), key=lambda x: x[1]):
+    for path, seconds in report["seconds"].items():
         say(f"{seconds:7.1f} s  {path}")
     where = Path(root, "_build/html", page or "index").with_suffix(".html")
     say(f"{time.perf_counter() - start:7.1f} s  in all")
@@ -66,7 +87,8 @@ def serve(root, port=8000):
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=folder
     )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    here = "127.0.0.1", port  # this machine alone can ask
+    with http.server.ThreadingHTTPServer(here, handler) as server:
         print(f"http://127.0.0.1:{port}/  (Ctrl-C ends it)")
         try:
             server.serve_forever()

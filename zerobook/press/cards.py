@@ -28,8 +28,18 @@ class Cards(SphinxDirective):
     """One section for each module of the package, from the modules."""
 
     def run(self):
-        loom = self.env.app.loom
-        return [self.part(m) for m in in_reading_order(loom.modules)]
+        modules = in_reading_order(self.env.app.loom.modules)
+        return [self.doors(modules), *map(self.part, modules)]
+
+    def doors(self, modules):
+        """A line of links, one to each part."""
+        line = nodes.paragraph(classes=["modules"])
+        for module in modules:
+            short = module.removeprefix("zerobook.")
+            where = nodes.make_id(f"api-{short}")
+            line += nodes.reference("", short, refid=where, internal=True)
+            line += nodes.Text(" ")
+        return line
 
     def part(self, module):
         """The section of one module."""
@@ -42,6 +52,9 @@ class Cards(SphinxDirective):
 
 
 # %% book/press/cards.md
+API = "book/reference/api"
+
+
 def place(app, what, name, thing, options, lines):
     """Put a link to the section that builds `name` over its docstring."""
     for module, names in app.loom.modules.items():
@@ -49,7 +62,7 @@ def place(app, what, name, thing, options, lines):
         if name == module or short not in names:
             continue
         page = names[short]
-        address = app.builder.get_relative_uri("book/reference/api", page.docname)
+        address = app.builder.get_relative_uri(API, page.docname)
         home = f"`{page.title} <{address}#{name}>`__"
         lines[:0] = [".. container:: home", "", "   " + home, ""]
         return

@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from zerobook.press.reading import read_book
 
 
 # %% book/press/executing.md
@@ -30,8 +31,12 @@ def imported(tree):
 # %% book/press/executing.md
 @functools.cache
 def imports_of(path):
-    """Names that the module in a file imports."""
-    return imported(ast.parse(path.read_text("utf8")))
+    """Names that the module in a file imports; of a package, at once."""
+    tree = ast.parse(path.read_text("utf8"))
+    if path.name == "__init__.py":
+        eager = (ast.Import, ast.ImportFrom)
+        tree.body = [node for node in tree.body if isinstance(node, eager)]
+    return imported(tree)
 
 
 def files_of(name, root):
@@ -70,22 +75,30 @@ def code_of(path):
         if not isinstance(body, list) or not body:
             continue
         first = body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = body[1:]
+        if isinstance(first, ast.Expr):
+            node.body = body[isinstance(first.value, ast.Constant) :]
     return ast.dump(tree)
 
 
 # %% book/press/executing.md
+@functools.cache
+def installed():
+    """Of each importable package, the distributions that brought it."""
+    return importlib.metadata.packages_distributions()
+
+
+version = functools.cache(importlib.metadata.version)
+
+
 def versions(packages):
     """Name and version of each installed distribution behind `packages`."""
-    known = importlib.metadata.packages_distributions()
-    names = sorted({d for p in packages for d in known.get(p, ())})
-    return {name: importlib.metadata.version(name) for name in names}
+    names = sorted({d for p in packages for d in installed().get(p, ())})
+    return {name: version(name) for name in names}
 
 
 # %% book/press/executing.md
 def cell_tree(page):
-    """All cells of a page as one tree; a cell that is no Python is left out."""
+    """All cells of a page as one tree, without those that do not parse."""
     body = []
     for cell in page.cells:
         try:
@@ -96,12 +109,15 @@ def cell_tree(page):
 
 
 # %% book/press/executing.md
+FILE = re.compile(r"[\w./-]+\.\w+")
+
+
 def files_named(tree, page, root):
     """Files of the repository that a cell names in a string."""
     found = set()
     for node in ast.walk(tree):
         text = getattr(node, "value", None)
-        if not isinstance(text, str) or not re.fullmatch(r"[\w./-]+\.\w+", text):
+        if not isinstance(text, str) or not FILE.fullmatch(text):
             continue
         for folder in (Path(root), Path(root, page.path).parent):
             path = (folder / text).resolve()
@@ -120,17 +136,47 @@ def reads(page, root):
 
 
 # %% book/press/executing.md
+@functools.cache
+def chapters(root, lines):
+    """All cells of the book as text, with their lines if asked for."""
+    return repr([
+        (page.title, cell.code, cell.target, lines and cell.code_line)
+        for page, cell in read_book(root).cells()
+    ])
+
+
+def asks_the_book(page, tree, root):
+    """What a page depends on that reads the chapters themselves."""
+    if "zerobook.press.reading.read_book" in imported(tree):
+        return chapters(root, False)
+    code = "\n".join(cell.code for cell in page.cells)
+    if re.search(r"(?<!np\.)\bwhere\(", code):
+        return chapters(root, True)
+    return ""
+
+
+# %% book/press/executing.md
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
     tree = cell_tree(page)
     modules, outside = closure(imported(tree), root)
     key = hashlib.sha256(repr(sys.version_info[:2]).encode())
     key.update(repr(versions(outside)).encode())
+    key.update(asks_the_book(page, tree, root).encode())
     for path in sorted(modules):
         key.update(f"{path.name} {code_of(path)}".encode())
     for path in sorted(files_named(tree, page, root) | reads(page, root)):
         key.update(path.name.encode() + path.read_bytes())
     return key.hexdigest()[:12]
+
+
+# %% book/press/executing.md
+def signed(text, mark):
+    """The page's text with `mark` in its kernel's name; no line moves."""
+    head, rule, rest = text.partition("\n---\n")
+    name = rf"\1 Python 3 [{mark}]"
+    head = re.sub(r"(?m)^( +display_name:) .*$", name, head)
+    return head + rule + rest
 
 
 # %% book/press/executing.md
@@ -142,21 +188,13 @@ def versions_of(page, root):
 
 
 # %% book/press/executing.md
-def signed(text, mark):
-    """The page's text with `mark` in its kernel's name; no line moves."""
-    head, rule, rest = text.partition("\n---\n")
-    head = re.sub(r"(?m)^( +display_name:) .*$", rf"\1 Python 3 [{mark}]", head)
-    return head + rule + rest
-
-
-# %% book/press/executing.md
-def notebook_of(page, root):
+def notebook_of(page, root, mark=None):
     """The page as MyST-NB reads it, signed with its digest."""
     from myst_nb.core.read import read_myst_markdown_notebook
     from myst_parser.config.main import MdParserConfig
 
     path = Path(root, page.path)
-    text = signed(path.read_text("utf8"), digest(page, root))
+    text = signed(path.read_text("utf8"), mark or digest(page, root))
     config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
     return read_myst_markdown_notebook(text, config, path=path)
 

@@ -27,7 +27,7 @@ def recoloured(svg):
         colour = found.group(0).lower()
         return COLOURS.get(colour, colour)
 
-    return re.sub(r"(?<=[:\"] )#[0-9a-fA-F]{6}\b|(?<=[:\"])#[0-9a-fA-F]{6}\b", swap, svg)
+    return re.sub(r"(?<=[:\"] )#[0-9a-fA-F]{6}\b", swap, svg)
 
 
 # %% book/press/figures.md
@@ -45,6 +45,7 @@ def renamed(svg, prefix):
 
 # %% book/press/figures.md
 ROOT = 'style="stroke-linejoin: round; stroke-linecap: butt"'
+UNWANTED = re.compile(r"(?s)<metadata>.*?</metadata>|<style.*?</style>")
 
 
 def inline(svg, prefix, alt):
@@ -60,8 +61,10 @@ def inline(svg, prefix, alt):
         The drawing in words; without any it is hidden from listeners.
     """
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
+    svg = UNWANTED.sub("", svg)
     svg = renamed(recoloured(svg), prefix)
-    spoken = f'role="img" aria-label="{html.escape(alt)}"' if alt else 'aria-hidden="true"'
     svg = re.sub(r"\s*\n\s*", "\n", svg)
+    spoken = 'aria-hidden="true"'
+    if alt:
+        spoken = f'role="img" aria-label="{html.escape(alt)}"'
     return svg.replace("<svg", f'<svg class="drawing" {ROOT} {spoken}', 1)

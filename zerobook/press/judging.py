@@ -66,8 +66,8 @@ def eager(node):
 
 # %% book/press/judging.md
 PURE_BUILTINS = frozenset(
-    "abs bool bytes classmethod complex dict dir divmod enumerate filter float "
-    "frozenset int isinstance issubclass len list map max "
+    "abs bool bytes classmethod complex dict dir divmod enumerate filter "
+    "float frozenset int isinstance issubclass len list map max "
     "min object ord chr pow property range repr reversed round set slice "
     "sorted staticmethod str sum super tuple type zip ValueError".split()
 )

@@ -139,6 +139,7 @@ def coloured(code, links):
             piece = f'<span class="{css(kind)}">{piece}</span>'
         if start in links:
             address, tip = map(html.escape, links[start])
-            piece = f'<a class="built" href="{address}" title="{tip}">{piece}</a>'
+            target = f'href="{address}" title="{tip}"'
+            piece = f'<a class="built" {target}>{piece}</a>'
         parts.append(piece)
     return "".join(parts)

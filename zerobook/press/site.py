@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
-from zerobook.press.execute import kept, notebook_of
 
 
 # %% book/press/site.md
@@ -86,7 +85,7 @@ NOTE = (
 
 def notebook(page, text, values=None):
     """A chapter as the notebook that a reader downloads, without outputs."""
-    lines, cells, here = text.split("\n"), [], 0
+    lines, cells = text.split("\n"), []
     here = next(i for i, s in enumerate(lines) if s.startswith("# "))
 
     def prose(stop):
@@ -127,6 +126,12 @@ def as_file(cells):
 
 
 # %% book/press/site.md
+def provider(repository):
+    """Whose way of writing addresses the repository's host follows."""
+    known = ("gitlab", "bitbucket")
+    return next((name for name in known if name in repository), "github")
+
+
 def configure(app, config):
     """Let the two addresses switch on what needs them."""
     if config.zerobook_address:
@@ -134,17 +139,26 @@ def configure(app, config):
     if config.zerobook_repository:
         config.html_theme_options = config.html_theme_options | {
             "repository_url": config.zerobook_repository.rstrip("/"),
+            "repository_branch": "main",
+            "repository_provider": provider(config.zerobook_repository),
             "use_source_button": True,
             "use_edit_page_button": True,
             "use_repository_button": True,
         }
-    folder = Path(app.doctreedir, "templates", "static")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "webpack-macros.html").write_text(slim_macros(), "utf8")
-    config.templates_path = [*config.templates_path, str(folder.parent)]
+    folder = Path(app.doctreedir, "templates")
+    write(folder / "static" / "webpack-macros.html", slim_macros())
+    config.templates_path = [*config.templates_path, str(folder)]
     config.html_additional_pages = config.html_additional_pages | {
         "404": "404.html"
     }
+
+
+# %% book/press/site.md
+def write(path, text):
+    """Write a file if that changes it: a new template renews every page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text("utf8") != text:
+        path.write_text(text, "utf8")
 
 
 # %% book/press/site.md
@@ -165,11 +179,18 @@ def is_thebe(item):
     return "thebe" in words.lower()
 
 
+THEBE = re.compile(
+    r"(?s)<script type=\"text/x-thebe-config\">.*?</script>"
+    r"|<script>kernelName = '[^']*'</script>"
+)
+
+
 def slim(context):
-    """Take the cell server's files out of a page's lists."""
+    """Take the cell server's files and settings out of a page."""
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [item for item in files if not is_thebe(item)]
+    context["body"] = THEBE.sub("", context.get("body", ""))
 
 
 # %% book/press/site.md
@@ -221,7 +242,8 @@ def foot(page, repository):
     if repository:
         title = quote(f"{page.title}: ")
         body = quote(f"On {page.path}: ")
-        report = f"{repository.rstrip('/')}/issues/new?title={title}&body={body}"
+        base = repository.rstrip("/") + "/issues/new"
+        report = f"{base}?title={title}&body={body}"
         words = _("Tell us of an error on this page")
         links.append(f'<a href="{html.escape(report)}">{words}</a>')
     return f'<p class="page-links">{" · ".join(links)}</p>'
@@ -231,6 +253,7 @@ def foot(page, repository):
 def finish_page(app, pagename, templatename, context, doctree):
     """The last touches on each page, before its template is filled."""
     slim(context)
+    context["address"] = app.config.html_baseurl
     context["metatags"] = context.get("metatags", "") + head(
         context, app.config, pagename
     )
@@ -239,20 +262,19 @@ def finish_page(app, pagename, templatename, context, doctree):
         return
     context["body"] += foot(page, app.config.zerobook_repository)
     text = Path(app.srcdir, page.path).read_text("utf8")
-    values = glued(app.loom.cache, page, app.srcdir)
+    values = glued(app.loom, page)
     target = Path(app.outdir, pagename + ".ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(notebook(page, text, values), "utf8")
+    write(target, notebook(page, text, values))
 
 
 # %% book/press/site.md
-def glued(cache, page, root):
+def glued(loom, page):
     """What the page's cells glued: name -> text."""
-    record = kept(cache, notebook_of(page, root))
+    record = loom.record(page)
     if record is None:
         return {}
     found = {}
-    for cell in cache.get_cache_bundle(record.pk).nb.cells:
+    for cell in loom.cache.get_cache_bundle(record.pk).nb.cells:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             if name:

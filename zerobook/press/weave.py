@@ -2,8 +2,8 @@
 """Sphinx extension: what a page of this book has beyond its own text."""
 
 import ast
-import hashlib
 import html
+import posixpath
 from pathlib import Path
 from docutils import nodes
 from sphinx.util import logging
@@ -45,7 +45,18 @@ class Loom:
         }
         self.users = users(self.book)
         self.short = short_names(self.modules)
-        self.marks = {}
+        self.marks, self.digests, self.written = {}, {}, 0
+
+    def digest(self, page):
+        """The digest of a page, computed once."""
+        if page.path not in self.digests:
+            self.digests[page.path] = digest(page, self.root)
+        return self.digests[page.path]
+
+    def record(self, page):
+        """What the cache holds of a page, or None."""
+        notebook = notebook_of(page, self.root, self.digest(page))
+        return kept(self.cache, notebook)
 
     def links(self, page):
         """Marks of a page's cells, found once."""
@@ -76,8 +87,7 @@ def sign(app, docname, source):
     page = app.loom.pages.get(docname)
     if page is None or not page.cells:
         return
-    mark = digest(page, app.srcdir)
-    record = kept(app.loom.cache, notebook_of(page, app.srcdir))
+    mark, record = app.loom.digest(page), app.loom.record(page)
     if record is None:
         complain(docname, "not run yet; `make book` runs it")
     source[0] = signed(source[0], mark)
@@ -95,8 +105,17 @@ def outdated(app, env, added, changed, removed):
         docname
         for docname, mark in env.zerobook_marks.items()
         if docname in app.loom.pages
-        and mark != digest(app.loom.pages[docname], app.srcdir)
+        and mark != app.loom.digest(app.loom.pages[docname])
     ]
+
+
+# %% book/press/weaving.md
+def forget(app, env, docnames):
+    """Forget what the pages said before any of them is read again."""
+    print("reading", len(docnames), "pages", flush=True)
+    for docname in docnames:
+        app.emit("env-purge-doc", env, docname)
+        env.clear_doc(docname)
 
 
 # %% book/press/weaving.md
@@ -104,10 +123,11 @@ def rewritten(app, env):
     """Pages to write again because their bars say something new."""
     old = getattr(env, "zerobook_bars", {})
     env.zerobook_bars = {
-        docname: hashlib.sha256(repr(bars(page, app.loom)).encode()).hexdigest()
+        docname: repr(bars(page, app.loom))
         for docname, page in app.loom.pages.items()
     }
-    return [d for d, bar in env.zerobook_bars.items() if old.get(d) != bar]
+    new = env.zerobook_bars
+    return [d for d in new if old.get(d) != new[d]]
 
 
 # %% book/press/weaving.md
@@ -120,11 +140,12 @@ def bars(page, loom):
             continue
         module = module_of(cell.target)
         names = [name for name, _ in definitions(ast.parse(cell.code).body)]
-        used = {
-            user.docname: user.section or user.title
-            for name in names
-            for user in loom.users.get((module, name), [])
-        }
+        used = {}
+        for name in names:
+            for user in loom.users.get((module, name), []):
+                label = user.section or user.title
+                if label not in used.values():  # a section of two pages
+                    used[user.docname] = label
         result.append((module, names, used))
     return result
 
@@ -156,9 +177,10 @@ def bar_html(module, names, used, address):
     more = len(links) - SHOWN
     tail = " " + _("and %d more") % more if more > 0 else ""
     users = ", ".join(links[:SHOWN]) + tail
-    right = f'<span class="used">{_("used in")} {users}</span>' if links else ""
+    used_in = f'<span class="used">{_("used in")} {users}</span>'
     file = f'<a class="file" href="{home}"><code>{path}</code></a>'
-    return f'<div class="tangle-bar">{anchors}{file}{right}</div>'
+    inside = anchors + file + used_in * bool(links)
+    return f'<div class="tangle-bar">{inside}</div>'
 
 
 # %% book/press/weaving.md
@@ -190,6 +212,9 @@ def dress(app, doctree, docname):
     page = app.loom.pages.get(docname)
     if app.builder.format != "html" or page is None:
         return
+    app.loom.written += 1
+    if app.loom.written % 10 == 0:
+        print("written", app.loom.written, "pages", flush=True)
 
     def address(other, anchor=""):
         base = app.builder.get_relative_uri(docname, other)
@@ -197,6 +222,7 @@ def dress(app, doctree, docname):
 
     dress_cells(app.loom, doctree, page, address)
     link_prose(app.loom, doctree, page, address)
+    mend_links(app.loom, doctree, page, address)
     draw(app, doctree, docname)
     section = next(iter(doctree.findall(nodes.section)), doctree)
     record = app.env.nb_metadata.get(docname, {}).get("exec_data")
@@ -205,6 +231,12 @@ def dress(app, doctree, docname):
 
 
 # %% book/press/weaving.md
+BLOCK = (
+    '<div class="highlight-ipython3 notranslate">'
+    '<div class="highlight"><pre>%s</pre></div></div>'
+)
+
+
 def dress_cells(loom, doctree, page, address):
     """Put bars over tangled cells and links into all cells."""
     marks, over = loom.links(page), bars(page, loom)
@@ -220,9 +252,7 @@ def dress_cells(loom, doctree, page, address):
             tip = f"{mark.module}.{mark.name} · {home.title}"
             anchor = f"{mark.module}.{mark.name}"
             links[mark.start + shift] = address(home.docname, anchor), tip
-        colour = f'<div class="highlight"><pre>{coloured(code, links)}</pre></div>'
-        block = f'<div class="highlight-ipython3 notranslate">{colour}</div>'
-        source.replace_self(raw(block))
+        source.replace_self(raw(BLOCK % coloured(code, links)))
         if over[k]:
             box["classes"].append("tangled")
             bar = raw(bar_html(*over[k], address))
@@ -252,6 +282,18 @@ def link_prose(loom, doctree, page, address):
         )
         node.replace_self(link)
         link += node
+
+
+# %% book/press/weaving.md
+def mend_links(loom, doctree, page, address):
+    """Lead links to a chapter's file, printed by a cell, to its page."""
+    for link in doctree.findall(nodes.reference):
+        path, _, anchor = link.get("refuri", "").partition("#")
+        if not path.endswith(".md") or "://" in path:
+            continue
+        file = posixpath.normpath(posixpath.join(page.docname, "..", path))
+        if file.removesuffix(".md") in loom.pages:
+            link["refuri"] = address(file.removesuffix(".md"), anchor)
 
 
 # %% book/press/weaving.md
@@ -286,6 +328,7 @@ def setup(app):
     """Called by Sphinx when it loads the extension."""
     app.connect("builder-inited", open_loom, priority=900)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", forget)
     app.connect("env-updated", rewritten)
     app.connect("source-read", sign)
     app.connect("doctree-resolved", dress, priority=900)

@@ -51,12 +51,15 @@ def places(book):
 
 
 def users(book):
-    """Which other pages use a name: (module, name) -> pages, in order."""
+    """Which other pages use a name: (module, name) -> pages, in order.
+
+    A preview does not count: it shows a thing before it is needed.
+    """
     modules, found = built_names(book), {}
     for page in book.pages:
-        for _, use in uses_of(page, modules):
+        for cell, use in uses_of(page, modules):
             builder, _ = modules.get(use.module, {}).get(use.name, (page, 0))
-            if builder is not page:
+            if builder is not page and not cell.preview:
                 pages = found.setdefault((use.module, use.name), [])
                 if page not in pages:
                     pages.append(page)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from zerobook.press.assembling import HEADER, Module, assemble_all
+from zerobook.press.assembling import HEADER, assemble_all
 from zerobook.press.reading import read_book
 
 
@@ -193,8 +193,8 @@ def settle(root, plan, rounds=3):
                 if complaint:
                     return None, complaint
                 printed = {
-                    path.relative_to(folder).as_posix(): path.read_text("utf-8")
-                    for path in Path(folder).rglob("*.py")
+                    str(file.relative_to(folder)): file.read_text("utf-8")
+                    for file in Path(folder).rglob("*.py")
                 }
         if printed == texts:
             return texts, ""
@@ -204,6 +204,7 @@ def settle(root, plan, rounds=3):
 
 # %% book/press/writing.md
 def say(lines, file=None):
+    """Print lines, to the standard error by default."""
     for line in lines:
         print(line, file=file or sys.stderr)
 

@@ -1,0 +1,238 @@
+"""The finished site, looked at by a browser: `make book` must have run."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from zerobook.press.reading import read_book
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
+PAGES = [page.docname for page in read_book(ROOT).pages]
+OTHERS = ["index", "404", "search"]
+THEMES = ("light", "dark")
+# The insides of formulas and drawings are hundreds of shapes, hidden from
+# listeners; the formula and the drawing as such are looked at.
+LOOK_AT = {"exclude": [["mjx-container > *"], ["svg.drawing > *"]]}
+ALL = {"resultTypes": ["violations"]}
+# what a theme can change is its colours; the rest is looked at once
+COLOURS = ALL | {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address():
+    if not (SITE / "book" / "index.html").is_file():
+        pytest.fail(f"no site in {SITE}: run `make book` first")
+    handler = functools.partial(Quiet, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    where = shutil.which("chromium") or shutil.which("chromium-browser")
+    if where is None:
+        pytest.fail("no chromium: `apt-get install chromium`")
+    with api.sync_playwright() as playwright:
+        # a container runs as root, where Chromium's sandbox cannot start
+        browser = playwright.chromium.launch(
+            executable_path=where, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    module = pytest.importorskip("axe_playwright_python.sync_playwright")
+    return module.Axe()
+
+
+class Visit:
+    """A page in a window, with whatever went wrong while it loaded."""
+
+    def __init__(self, browser, address, docname, width=1200):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}
+        )
+        self.outside, self.errors = [], []
+        self.page = self.context.new_page()
+        host = urlsplit(address).netloc
+
+        def judge(route):
+            url = urlsplit(route.request.url)
+            if url.scheme in ("data", "blob") or url.netloc == host:
+                route.continue_()
+            else:
+                self.outside.append(route.request.url)
+                route.abort()
+
+        self.page.route("**/*", judge)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("console", self.heard)
+        self.page.goto(f"{address}/{docname}.html")
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def heard(self, message):
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def theme(self, name):
+        self.page.evaluate(
+            "t => { document.documentElement.dataset.theme = t;"
+            " document.documentElement.dataset.mode = t; }",
+            name,
+        )
+        self.page.wait_for_timeout(400)  # the theme fades from one to the next
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.context.close()
+
+
+TOO_WIDE = """() => {
+  const wide = [];
+  for (const pre of document.querySelectorAll('article div.cell_input pre')) {
+    if (!pre.getClientRects().length) continue;
+    const longest = Math.max(...pre.textContent.split('\\n')
+                                .map(line => line.length));
+    if (longest <= 79 && pre.scrollWidth > pre.clientWidth + 1)
+      wide.push(longest + ': ' + pre.textContent.slice(0, 60));
+  }
+  return wide;
+}"""
+
+
+@pytest.fixture(scope="session")
+def look(browser, address, axe):
+    """Look at a page once; each test then asks for one thing seen."""
+
+    @functools.cache
+    def at(docname):
+        seen = {}
+        with Visit(browser, address, docname) as visit:
+            seen["too wide"] = visit.page.evaluate(TOO_WIDE)
+            for theme in THEMES:
+                visit.theme(theme)
+                rules = ALL if theme == "light" else COLOURS
+                found = axe.run(visit.page, LOOK_AT, rules)
+                found = found.response["violations"]
+                seen[theme] = [
+                    (v["id"], v["nodes"][0]["html"][:200], len(v["nodes"]))
+                    for v in found
+                    if v["impact"] in ("serious", "critical")
+                ]
+            visit.page.set_viewport_size({"width": 390, "height": 800})
+            visit.page.wait_for_timeout(200)
+            seen["narrow"] = visit.page.evaluate(
+                "document.documentElement.scrollWidth"
+            )
+            seen["outside"], seen["errors"] = visit.outside, visit.errors
+        return seen
+
+    return at
+
+
+each_page = pytest.mark.parametrize("docname", PAGES + OTHERS)
+
+
+@each_page
+def test_a_page_asks_nobody_else(look, docname):
+    assert look(docname)["outside"] == []
+
+
+@each_page
+def test_a_page_raises_no_error_in_the_console(look, docname):
+    assert look(docname)["errors"] == []
+
+
+@each_page
+def test_79_characters_of_code_stand_in_the_column(look, docname):
+    assert look(docname)["too wide"] == []
+
+
+@each_page
+def test_a_narrow_page_scrolls_in_one_direction_only(look, docname):
+    assert look(docname)["narrow"] <= 390
+
+
+@each_page
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious(look, docname, theme):
+    assert look(docname)[theme] == []
+
+
+@pytest.mark.parametrize(
+    "docname", ["book/index", "book/foundations/linear_models"]
+)
+def test_the_notebook_of_a_page_can_be_downloaded(browser, address, docname):
+    with Visit(browser, address, docname) as visit:
+        with visit.page.expect_download() as waiting:
+            visit.page.click("a.notebook")
+        notebook = json.loads(Path(waiting.value.path()).read_text("utf8"))
+    page = next(p for p in read_book(ROOT).pages if p.docname == docname)
+    code = [c["source"] for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert code == [cell.code for cell in page.cells]
+
+
+def test_a_name_in_a_cell_leads_to_the_cell_that_built_it(browser, address):
+    with Visit(browser, address, "book/foundations/training") as visit:
+        link = visit.page.locator("div.cell a.built").first
+        link.click()
+        visit.page.wait_for_load_state("load")
+        anchor = urlsplit(visit.page.url).fragment
+        assert anchor.startswith("zerobook.")
+        found = visit.page.locator(f'[id="{anchor}"]')
+        assert found.count() == 1
+        below = found.locator("xpath=following::div[contains(@class,'cell')]")
+        assert anchor.rpartition(".")[2] in below.first.inner_text()
+
+
+def test_a_folded_solution_opens(browser, address):
+    with Visit(browser, address, "book/foundations/linear_models") as visit:
+        summary = visit.page.locator("div.solution summary, details summary")
+        summary.first.click()
+        assert visit.errors == []
+
+
+def test_every_link_within_the_site_leads_somewhere(browser, address):
+    # without a browser's help: every local href and every anchor in it
+    import re
+
+    broken, ids = [], {}
+    for file in SITE.rglob("*.html"):
+        text = file.read_text("utf8")
+        ids[file.resolve()] = set(re.findall(r'\bid="([^"]+)"', text))
+    for file in SITE.rglob("*.html"):
+        body = file.read_text("utf8").partition("<article")[2]
+        for link in set(re.findall(r'(?:xlink:)?href="([^"]+)"', body)):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link.startswith("#d"):
+                continue
+            target = (file.parent / parts.path).resolve()
+            target = target if parts.path else file.resolve()
+            if not target.exists():
+                broken.append((file.name, link))
+            elif parts.fragment and target in ids:
+                if parts.fragment not in ids[target]:
+                    broken.append((file.name, link))
+    assert broken == []
