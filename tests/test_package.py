@@ -148,7 +148,7 @@ FLOORS = [
     """activations losses optim gradcheck linear_model neighbors cluster svm
     neural_network decomposition preprocessing model_selection metrics base
     persistence datasets bandit probability linear_algebra scalar_autograd
-    tokenizers sampling music safetensors plot""",
+    tokenizers sampling music safetensors data plot""",
     "autograd functional",
     "nn",
     "training",

@@ -408,6 +408,16 @@ def detach(a):
     return Tensor(a.data, dtype=a.data.dtype)
 
 
+def item(a):
+    """The one entry as a Python number."""
+    return a.data.item()
+
+
+def numpy_(a):
+    """The array itself."""
+    return a.data
+
+
 def _repr(a):
     note = ", requires_grad=True" if a.requires_grad else ""
     return f"Tensor({np.array2string(a.data, separator=', ')}{note})"
@@ -418,6 +428,5 @@ Tensor.shape = property(lambda a: a.data.shape)
 Tensor.ndim = property(lambda a: a.data.ndim)
 Tensor.size = property(lambda a: a.data.size)
 Tensor.dtype = property(lambda a: a.data.dtype)
-Tensor.item = lambda a: a.data.item()
-Tensor.numpy = lambda a: a.data
+Tensor.item, Tensor.numpy = item, numpy_
 Tensor.__len__ = lambda a: len(a.data)

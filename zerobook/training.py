@@ -257,12 +257,13 @@ def checkpoint_load(self):
         arrays = safetensors.load_file(self.path.parent / name)
         state = join_state(rest, arrays)
         step, notes = state.pop("step"), state.pop("notes")
-    except (ValueError, KeyError, AttributeError, OSError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError,
+            OSError) as error:
         raise ValueError(f"{target}: no checkpoint: {error}") from error
     before = copy.deepcopy(self.state())
     try:
         self.restore(state)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         self.restore(before)
         raise ValueError(f"{target}: does not fit: {error}") from error
     return step, notes

@@ -87,11 +87,14 @@ class Dropout(Module):
 # %% 2.1.2 book/deep_learning/modules.md
 def activation(name, f):
     """A module class that applies `f` and has no parameters."""
+
+    def forward(self, x):
+        """Apply the function."""
+        return f(x)
+
     doc = f"`functional.{f.__name__}` as a module."
-    return type(name, (Module,), {
-        "__doc__": doc, "__module__": __name__,
-        "forward": lambda self, x: f(x),
-    })
+    members = {"__doc__": doc, "__module__": __name__, "forward": forward}
+    return type(name, (Module,), members)
 
 
 ReLU = activation("ReLU", functional.relu)

@@ -131,7 +131,10 @@ Module.train, Module.eval = train, evaluate
 # %% 2.1.2 book/deep_learning/modules.md
 def state_dict(self):
     """All parameters and buffers by name, as the arrays themselves."""
-    wanted = lambda m, k, v: isinstance(v, Parameter) or k in m._buffers
+
+    def wanted(m, k, v):
+        return isinstance(v, Parameter) or k in m._buffers
+
     return {
         name: value.data if isinstance(value, Tensor) else value
         for name, value in _named(self, wanted, True)

@@ -202,6 +202,14 @@ def own_uses(page, cell, modules):
 
 
 # %% book/press/routes.md
+def handed_on(cell, tree):
+    """Names that a package's ``__init__`` imports for others to import."""
+    if tree and cell.target.endswith("/__init__.py"):
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom):
+                yield from (a.asname or a.name for a in node.names)
+
+
 def built_names(book):
     """Of each module, each top-level name and the (page, cell) behind it."""
     modules = {"zerobook": {}}
@@ -213,6 +221,8 @@ def built_names(book):
         for name, _ in definitions(tree.body if tree else []):
             if "." not in name:
                 names.setdefault(name, (page, cell))
+        for name in handed_on(cell, tree):
+            names.setdefault(name, (page, cell))
     for module in list(modules):
         while "." in module:
             module = module.rpartition(".")[0]

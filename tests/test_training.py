@@ -1,0 +1,237 @@
+"""The loop, and a run that is killed for real and goes on bit for bit."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from zerobook import functional as F
+from zerobook import nn, optim, training
+from zerobook.data import DataLoader, TensorDataset
+from zerobook.training import Checkpoint, NotANumber, evaluate, fit
+
+PROGRAM = """
+import sys, time
+import numpy as np
+from zerobook import functional, nn, optim, training
+from zerobook.data import DataLoader, TensorDataset
+
+path, log, pause = sys.argv[1], open(sys.argv[2], "a"), float(sys.argv[3])
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(50, 8)), rng.integers(0, 3, 50)
+net = nn.Sequential(nn.Linear(8, 16, rng=1), nn.ReLU(),
+                    nn.Dropout(0.2, rng=2), nn.Linear(16, 3, rng=3))
+adam = optim.AdamW(net.parameters(), lr=0.01)
+slower = optim.CosineAnnealingLR(adam, 60)
+loader = DataLoader(TensorDataset(X, y), 16, shuffle=True, rng=4)
+checkpoint = training.Checkpoint(path, net, optimizer=adam, schedule=slower,
+                                 loader=loader)
+first = checkpoint.load()[0] if checkpoint.exists() else 0
+
+def after_step(step, loss):
+    print(step, loss.hex(), file=log, flush=True)
+    checkpoint.save(step)
+    time.sleep(pause)
+
+training.fit(net, functional.cross_entropy, loader, adam, epochs=15,
+             schedule=slower, after_step=after_step, first_step=first)
+"""
+
+
+def start(root, folder, name, pause):
+    words = [sys.executable, "-c", PROGRAM, folder / name,
+             folder / f"{name}.log", str(pause)]
+    return subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(root)})
+
+
+def log(folder, name):
+    file = folder / f"{name}.log"
+    lines = file.read_text().splitlines() if file.exists() else []
+    # a kill may cut the last line in half
+    return [tuple(s.split()) for s in lines if len(s.split()) == 2]
+
+
+def test_killed_at_any_moment_and_resumed_is_the_same_run(root, tmp_path):
+    assert start(root, tmp_path, "quiet", 0).wait() == 0
+    truth = dict(log(tmp_path, "quiet"))
+    assert len(truth) == 60
+    rng, lives = np.random.default_rng(0), 0
+    while True:
+        seen = len(log(tmp_path, "killed"))
+        process = start(root, tmp_path, "killed", 0.005)
+        while process.poll() is None and len(log(tmp_path, "killed")) < (
+            seen + 5
+        ):
+            time.sleep(0.002)
+        # then anywhere: between two steps, or in the middle of a write
+        time.sleep(rng.uniform(0, 0.03))
+        lives += 1
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.kill()
+        process.wait()
+    seen = log(tmp_path, "killed")
+    assert lives > 3 and {step for step, _ in seen} == set(truth)
+    assert all(truth[step] == loss for step, loss in seen)
+
+
+def run(dtype=np.float32):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    net = nn.Sequential(nn.Linear(4, 6, rng=1, dtype=dtype), nn.Tanh(),
+                        nn.Dropout(0.5, rng=2),
+                        nn.Linear(6, 3, rng=3, dtype=dtype))
+    adam = optim.Adam(net.parameters(), lr=0.1)
+    loader = DataLoader(TensorDataset(X, y), 8, shuffle=True, rng=0)
+    return net, adam, loader
+
+
+def trained(tmp_path):
+    net, adam, loader = run()
+    fit(net, F.cross_entropy, loader, adam, epochs=2)
+    checkpoint = Checkpoint(tmp_path / "c", net, optimizer=adam,
+                            loader=loader)
+    checkpoint.save(6, best=0.25)
+    return checkpoint
+
+
+def test_a_checkpoint_brings_back_everything(tmp_path):
+    old = trained(tmp_path)
+    net, adam, loader = run()
+    new = Checkpoint(tmp_path / "c", net, optimizer=adam, loader=loader)
+    assert new.load() == (6, {"best": 0.25})
+    curves = [
+        fit(c.model, F.cross_entropy, c.parts["loader"], c.parts["optimizer"],
+            epochs=4, first_step=6)
+        for c in (old, new)
+    ]
+    assert len(curves[0]) == 6 and curves[0] == curves[1]
+
+
+def test_only_the_last_arrays_are_kept(tmp_path):
+    checkpoint = trained(tmp_path)
+    checkpoint.save(7)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["c-7.safetensors", "c.json"]
+
+
+def arrays_file(folder):
+    return folder / json.loads((folder / "c.json").read_text())["arrays"]
+
+
+def cut_arrays(folder):
+    file = arrays_file(folder)
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def cut_json(folder):
+    file = folder / "c.json"
+    file.write_text(file.read_text()[:-5])
+
+
+def no_safetensors(folder):
+    arrays_file(folder).write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
+
+
+def no_arrays(folder):
+    arrays_file(folder).unlink()
+
+
+def key_missing(folder):
+    rest = json.loads((folder / "c.json").read_text())
+    del rest["model"]["0.bias"]
+    (folder / "c.json").write_text(json.dumps(rest))
+
+
+def part_missing(folder):
+    rest = json.loads((folder / "c.json").read_text())
+    del rest["loader"]
+    (folder / "c.json").write_text(json.dumps(rest))
+
+
+def memory_of_another_shape(folder):
+    rest = json.loads((folder / "c.json").read_text())
+    rest["optimizer"]["state"][0]["m"] = [0.0]
+    (folder / "c.json").write_text(json.dumps(rest))
+
+
+def generator_missing(folder):
+    rest = json.loads((folder / "c.json").read_text())
+    rest["generators"] = {}
+    (folder / "c.json").write_text(json.dumps(rest))
+
+
+def a_list(folder):
+    (folder / "c.json").write_text("[]")
+
+
+@pytest.mark.parametrize("damage", [
+    cut_arrays, cut_json, no_safetensors, no_arrays, key_missing,
+    part_missing, memory_of_another_shape, generator_missing, a_list,
+])
+def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, tmp_path):
+    trained(tmp_path)
+    damage(tmp_path)
+    net, adam, loader = run()
+    new = Checkpoint(tmp_path / "c", net, optimizer=adam, loader=loader)
+    flat = {}
+    before = training.split_state(new.state(), flat)
+    flat = {k: v.copy() for k, v in flat.items()}
+    with pytest.raises(ValueError, match="c.json: (no checkpoint|does not)"):
+        new.load()
+    now = {}
+    assert training.split_state(new.state(), now) == before
+    for name, array in flat.items():
+        np.testing.assert_array_equal(now[name], array)
+
+
+def test_a_model_of_another_width_is_named(tmp_path):
+    trained(tmp_path)
+    net = nn.Sequential(nn.Linear(4, 7, rng=0))
+    with pytest.raises(ValueError, match=r"0.weight: shape \(4, 6\)"):
+        Checkpoint(tmp_path / "c", net).load()
+
+
+def test_a_loss_that_is_no_number_is_named_with_its_step():
+    net, adam, loader = run()
+
+    def poison(step, loss):
+        if step == 4:
+            net[0].weight.data[...] = np.nan
+
+    with pytest.raises(NotANumber, match="step 4: the loss is nan"):
+        fit(net, F.cross_entropy, loader, adam, epochs=3, after_step=poison)
+
+
+def test_evaluation_weighs_rows_alike_and_leaves_the_mode_alone():
+    net, _, loader = run()
+    net.train()
+    X, y = loader.dataset.arrays
+    whole = F.cross_entropy(net.eval()(X), y).item()
+    net.train()
+    assert np.isclose(evaluate(net, F.cross_entropy, loader), whole)
+    assert net.training and net[2].training
+    right = (net.eval()(X).data.argmax(1) == y).mean()
+    assert np.isclose(evaluate(net, training.accuracy, loader), right)
+
+
+def test_the_bar_ends_at_the_last_step(capsys):
+    net, adam, loader = run()
+    fit(net, F.cross_entropy, loader, adam, epochs=2, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == "" and "6/6" in shown.err and shown.err[-1] == "\n"
+
+
+def test_one_batch_is_memorised_through_the_loop():
+    net, _, loader = run()
+    net[2].p = 0.0
+    adam = optim.Adam(net.parameters(), lr=0.05)
+    batch = DataLoader(TensorDataset(*(a[:8] for a in loader.dataset.arrays)),
+                       8)
+    curve = fit(net, F.cross_entropy, batch, adam, epochs=300)
+    assert abs(curve[0] - np.log(3)) < 0.5 and curve[-1] < 0.05
