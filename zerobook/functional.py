@@ -803,3 +803,71 @@ def scaled_dot_product_attention(query, key, value, mask=None,
         _attention_backward(g, query, key, value, A)
 
     return from_op(A @ V, (query, key, value), backward)
+
+
+# %% 2.2.4 book/deep_learning/modern_block.md
+def rms_norm(x, weight, eps=1e-6):
+    """Each row divided by the root of its mean square, then scaled.
+
+    Derived in section 2.2.4; Zhang and Sennrich (2019).
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., D)
+    weight : Tensor of shape (D,)
+    eps : float
+        Added to the mean square, for rows that are nearly zero.
+
+    Examples
+    --------
+    >>> rms_norm(Tensor([[3.0, 3.0]]), Tensor([1.0, 2.0]), eps=0.0)
+    Tensor([[1., 2.]])
+    """
+    r = np.sqrt((x.data * x.data).mean(axis=-1, keepdims=True) + eps)
+    x_hat = x.data / r  # (..., D)
+
+    def backward(g):
+        D = x_hat.shape[-1]
+        weight.accumulate((g * x_hat).reshape(-1, D).sum(axis=0), owned=True)
+        u = g * weight.data
+        u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
+        x.accumulate(u / r, owned=True)
+
+    return from_op(x_hat * weight.data, (x, weight), backward)
+
+
+# %% 2.2.4 book/deep_learning/modern_block.md
+def _turn(x, cos, sin):
+    """Turn the pairs (2i, 2i + 1) of the last axis."""
+    y = np.empty_like(x)
+    even, odd = x[..., 0::2], x[..., 1::2]
+    y[..., 0::2] = even * cos - odd * sin
+    y[..., 1::2] = even * sin + odd * cos
+    return y
+
+
+def rotary(x, positions=None, base=10_000.0):
+    """Turn each pair of columns by an angle that grows with the position.
+
+    Derived in section 2.2.4; Su et al. (2021), equation 15.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., T, d)
+        Queries or keys; d even.
+    positions : ndarray of shape (T,), optional
+        0 to T - 1 by default.
+    base : float
+        The slowest pair turns about `base` times as slowly as the first.
+    """
+    T, d = x.shape[-2:]
+    if d % 2:
+        raise ValueError(f"x {x.shape}: pairs need an even last axis")
+    t = np.arange(T) if positions is None else np.asarray(positions)
+    angle = t[:, None] * base ** (-np.arange(0, d, 2) / d)  # (T, d / 2)
+    cos, sin = (f(angle).astype(x.dtype) for f in (np.cos, np.sin))
+
+    def backward(g):
+        x.accumulate(_turn(g, cos, -sin), owned=True)
+
+    return from_op(_turn(x.data, cos, sin), (x,), backward)

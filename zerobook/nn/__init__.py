@@ -12,3 +12,5 @@ from zerobook.nn.transformer import TransformerDecoder
 from zerobook.nn.transformer import TransformerDecoderLayer
 from zerobook.nn.transformer import TransformerEncoder
 from zerobook.nn.transformer import TransformerEncoderLayer
+from zerobook.nn.modern import GroupedQueryAttention, ModernBlock
+from zerobook.nn.modern import RMSNorm, SwiGLU
