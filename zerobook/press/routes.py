@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from zerobook.press.assembling import assemble_all, definitions, free_names
-from zerobook.press.judging import module_of, origin
+from zerobook.press.judging import bound_imports, module_of, origin
 from zerobook.press.reading import Problem, read_book
 from zerobook.press.writing import BAD_CHAPTER, SAME, Plan, say, tangle, write
 
@@ -161,6 +161,8 @@ def uses_of(page, modules):
         start = cell.code_line - 1
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
+                for bound in bound_imports(node):
+                    aliases.pop(bound, None)
                 for bound, module, name in imported(node, modules):
                     if not name:
                         whole = bound == "zerobook"
@@ -209,10 +211,13 @@ def built_names(book):
         if not cell.target:
             continue
         names = modules.setdefault(module_of(cell.target), {})
-        tree = tree_of(cell)
-        for name, _ in definitions(tree.body if tree else []):
-            if "." not in name:
-                names.setdefault(name, (page, cell))
+        body = getattr(tree_of(cell), "body", [])
+        found = [name for name, _ in definitions(body) if "." not in name]
+        if cell.target.endswith("/__init__.py"):
+            found += [a.asname or a.name for node in body
+                      if isinstance(node, ast.ImportFrom) for a in node.names]
+        for name in found:
+            names.setdefault(name, (page, cell))
     for module in list(modules):
         while "." in module:
             module = module.rpartition(".")[0]
