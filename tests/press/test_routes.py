@@ -169,6 +169,21 @@ def test_a_name_that_no_chapter_builds_is_found(zigzag):
                      "no chapter builds zerobook.q"]
 
 
+def test_a_package_offers_what_its_init_imports(zigzag):
+    build = [cell("class A:\n    pass", "zerobook/nn/m.py"),
+             cell("from zerobook.nn.m import A", "zerobook/nn/__init__.py")]
+    use = cell("from zerobook import nn\n\nnn.A()\n")
+    assert check_routes(read_book(zigzag(s111=build, s112=[use]))) == []
+    late = check_routes(read_book(zigzag(s111=[use], s112=build)))
+    assert "zerobook.nn.A is built in 1.1.2" in late[-1].message
+
+
+def test_a_name_bound_again_by_another_library_is_no_use(zigzag):
+    book = read_book(zigzag(s111=[BUILD], s112=[
+        cell("from zerobook import m"), cell("import numpy as m\n\nm.pi")]))
+    assert check_routes(book) == []
+
+
 def test_running_finds_what_reading_cannot(zigzag, capsys):
     sly = cell("import importlib\n\nm = importlib.import_module("
                "'zero' + 'book.m')\nm.f()")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from zerobook.press.assembling import assemble_all, definitions, free_names
-from zerobook.press.judging import module_of, origin
+from zerobook.press.judging import bound_imports, module_of, origin
 from zerobook.press.reading import Problem, read_book
 from zerobook.press.writing import BAD_CHAPTER, SAME, Plan, say, tangle, write
 
@@ -161,6 +161,8 @@ def uses_of(page, modules):
         start = cell.code_line - 1
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
+                for bound in bound_imports(node):
+                    aliases.pop(bound, None)
                 for bound, module, name in imported(node, modules):
                     if not name:
                         whole = bound == "zerobook"
@@ -202,14 +204,6 @@ def own_uses(page, cell, modules):
 
 
 # %% book/press/routes.md
-def handed_on(cell, tree):
-    """Names that a package's ``__init__`` imports for others to import."""
-    if tree and cell.target.endswith("/__init__.py"):
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom):
-                yield from (a.asname or a.name for a in node.names)
-
-
 def built_names(book):
     """Of each module, each top-level name and the (page, cell) behind it."""
     modules = {"zerobook": {}}
@@ -217,11 +211,12 @@ def built_names(book):
         if not cell.target:
             continue
         names = modules.setdefault(module_of(cell.target), {})
-        tree = tree_of(cell)
-        for name, _ in definitions(tree.body if tree else []):
-            if "." not in name:
-                names.setdefault(name, (page, cell))
-        for name in handed_on(cell, tree):
+        body = getattr(tree_of(cell), "body", [])
+        found = [name for name, _ in definitions(body) if "." not in name]
+        if cell.target.endswith("/__init__.py"):
+            found += [a.asname or a.name for node in body
+                      if isinstance(node, ast.ImportFrom) for a in node.names]
+        for name in found:
             names.setdefault(name, (page, cell))
     for module in list(modules):
         while "." in module:
