@@ -162,7 +162,7 @@ def backward(self, gradient=None, retain_graph=False):
     if not self.requires_grad:
         raise RuntimeError("nothing that this came from requires a gradient")
     if gradient is None and self.data.size != 1:
-        raise RuntimeError(f"backward from shape {self.shape} needs a gradient")
+        raise RuntimeError(f"shape {self.shape} needs a gradient to start")
     start = np.ones_like(self.data) if gradient is None else gradient
     if np.shape(start) != self.shape:
         raise ValueError(f"gradient {np.shape(start)} for shape {self.shape}")
