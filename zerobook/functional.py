@@ -387,6 +387,12 @@ def channels_first(x, padding=(0, 0)):
     return x[:, ph : H - ph, pw : W - pw].transpose(0, 3, 1, 2)
 
 
+def sum_places(g):
+    """Sum of (N, H, W, O) over all but the channels."""
+    rows = g.reshape(-1, g.shape[-1])
+    return np.ones(len(rows), g.dtype) @ rows
+
+
 # %% 2.2.1 book/deep_learning/convolution.md
 def check_window(name, x, kernel_size, stride, padding, channels=None):
     """Refuse images that a window does not fit, with the shapes."""
@@ -450,7 +456,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
         if bias is not None:
-            bias.accumulate(g.sum(axis=(0, 1, 2)), owned=True)
+            bias.accumulate(sum_places(g), owned=True)
         if weight.requires_grad:
             dw = correlate_weight(g, padded, kernel, stride)
             weight.accumulate(dw, owned=True)
@@ -516,7 +522,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     def backward(g):
         g = channels_last(g, padding)
         if bias is not None:
-            bias.accumulate(g.sum(axis=(0, 1, 2)), owned=True)
+            bias.accumulate(sum_places(g), owned=True)
         if weight.requires_grad:
             dw = correlate_weight(maps, g, kernel, stride)
             weight.accumulate(dw.swapaxes(2, 3), owned=True)
@@ -559,9 +565,10 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
         g, dx = g.transpose(0, 2, 3, 1), np.zeros(padded.shape, g.dtype)
         free = np.ones(y.shape, bool)  # windows whose winner is not found yet
         for part, grid in zip(parts, grids(dx, kernel, stride)):
-            won = free & (part == y)
-            grid += g * won
+            won = part == y
+            won &= free
             free ^= won
+            grid += g * won
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
