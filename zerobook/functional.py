@@ -676,6 +676,225 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None,
     return y if bias is None else y + bias.reshape(*tall)
 
 
+# %% 2.2.2 book/deep_learning/recurrent.md
+def rnn_forward(X, W, U, b, h0):
+    """All states of a recurrent network: (T + 1, N, H), `h0` the first."""
+    hs = np.empty((len(X) + 1, *h0.shape), np.result_type(X, W))
+    hs[0] = h0
+    sums = X @ W + b  # (T, N, H)
+    for t, s in enumerate(sums):
+        s += hs[t] @ U
+        np.tanh(s, out=hs[t + 1])
+    return hs
+
+
+# %% 2.2.2 book/deep_learning/recurrent.md
+def rnn_backward(g, U, hs):
+    """Gradients by the sums inside the tanh, (T, N, H), and by `h0`."""
+    ds, dh = np.empty_like(hs[1:]), np.zeros_like(hs[0])
+    for t in reversed(range(len(ds))):
+        dh += g[t]
+        ds[t] = activations.tanh_backward(dh, None, hs[t + 1])
+        dh = ds[t] @ U.T  # (N, H)
+    return ds, dh
+
+
+# %% 2.2.2 book/deep_learning/recurrent.md
+def check_sequence(name, x, weight_ih, weight_hh, gates, states):
+    """Refuse a sequence that the weights do not fit, with the shapes."""
+    D, H = weight_ih.shape[0], weight_hh.shape[0]
+    if x.ndim != 3 or x.shape[2] != D:
+        raise ValueError(f"{name} wants a sequence (T, N, {D}), not {x.shape}")
+    if weight_ih.shape[1] != gates * H or weight_hh.shape[1] != gates * H:
+        raise ValueError(f"{name}: weights {weight_ih.shape} and "
+                         f"{weight_hh.shape}, not (D, {gates * H}) and "
+                         f"({H}, {gates * H})")
+    for state in states:
+        if state.shape != (x.shape[1], H):
+            raise ValueError(f"{name}: state {state.shape} for input "
+                             f"{x.shape}, not ({x.shape[1]}, {H})")
+
+
+# %% 2.2.2 book/deep_learning/recurrent.md
+def rnn(x, weight_ih, weight_hh, bias, h0=None):
+    """A whole sequence through a recurrent network, as one node.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (T, N, D)
+    weight_ih, weight_hh : Tensor of shape (D, H) and (H, H)
+    bias : Tensor of shape (H,)
+    h0 : Tensor of shape (N, H), optional
+        The state before the first step; zeros by default.
+
+    Returns
+    -------
+    Tensor of shape (T, N, H)
+        The state after each step.
+
+    Notes
+    -----
+    Section 2.2.2; Elman (1990).
+    """
+    x = as_tensor(x, weight_ih)
+    if h0 is None:
+        h0 = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
+    h0 = as_tensor(h0, weight_hh)
+    check_sequence("rnn", x, weight_ih, weight_hh, 1, [h0])
+    hs = rnn_forward(x.data, weight_ih.data, weight_hh.data, bias.data,
+                     h0.data)
+
+    def backward(g):
+        ds, dh = rnn_backward(g, weight_hh.data, hs)
+        h0.accumulate(dh, owned=True)
+        send_to_weights(ds, x, weight_ih, weight_hh, bias, hs)
+
+    return from_op(hs[1:], (x, weight_ih, weight_hh, bias, h0), backward)
+
+
+# %% 2.2.2 book/deep_learning/recurrent.md
+def send_to_weights(ds, x, weight_ih, weight_hh, bias, hs):
+    """From the gradient `ds` by the sums to all that went into them."""
+    rows = ds.reshape(-1, ds.shape[-1])  # (T * N, gates * H)
+    inputs = x.data.reshape(-1, x.shape[-1])
+    states = hs[:-1].reshape(-1, hs.shape[-1])  # h[t - 1] beside s[t]
+    weight_ih.accumulate_matmul(inputs.T, rows)
+    weight_hh.accumulate_matmul(states.T, rows)
+    if bias is not None:
+        bias.accumulate(rows.sum(axis=0), owned=True)
+    if x.requires_grad:
+        dx = (rows @ weight_ih.data.T).reshape(x.shape)
+        x.accumulate(dx, owned=True)
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
+GATE_SCALE = np.array([[[0.5]], [[0.5]], [[1.0]], [[0.5]]])  # i, f, g, o
+
+
+def gates_first(weight):
+    """(D, 4H) -> (4, D, H), halved for the gates that are sigmoids."""
+    blocks = weight.reshape(len(weight), 4, -1).transpose(1, 0, 2)
+    return np.multiply(blocks, GATE_SCALE.astype(weight.dtype), order="C")
+
+
+def lstm_forward(X, W, U, b, h0, c0):
+    """States and cells (T + 1, N, H), gates (T, 4, N, H), tanh of cells."""
+    A = np.matmul(X[:, None], gates_first(W))  # (T, 4, N, H)
+    A += gates_first(b[None])
+    hs, cs = np.empty((2, len(X) + 1, *h0.shape), A.dtype)
+    hs[0], cs[0], squashed = h0, c0, np.empty_like(hs[1:])
+    U, product = gates_first(U), np.empty(A.shape[1:], A.dtype)
+    for t, a in enumerate(A):
+        a += np.matmul(hs[t], U, out=product)
+        np.tanh(a, out=a)
+        for gates in (a[:2], a[3]):
+            gates += 1
+            gates *= 0.5
+        i, f, g, o = a
+        np.multiply(f, cs[t], out=cs[t + 1])
+        cs[t + 1] += i * g
+        np.tanh(cs[t + 1], out=squashed[t])
+        np.multiply(o, squashed[t], out=hs[t + 1])
+    return hs, cs, A, squashed
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
+def lstm_backward(dhs, dc, U, cs, A, squashed):
+    """Gradients by the sums, (T, N, 4H), and by the first state and cell."""
+    T, _, N, H = A.shape
+    back = np.ascontiguousarray(U.reshape(H, 4, H).transpose(1, 2, 0))
+    ds, dh = np.empty((T, N, 4, H), A.dtype), np.zeros((N, H), A.dtype)
+    slope, e = np.empty((2, 4, N, H), A.dtype)
+    for t in reversed(range(T)):
+        dh += dhs[t]
+        a, i, f, g, o = A[t], *A[t]
+        dc += dh * o * (1 - squashed[t] ** 2)
+        np.subtract(1, a, out=slope)
+        slope *= a  # y (1 - y): sigmoid
+        np.subtract(1, g * g, out=slope[2])  # 1 - y²: tanh
+        np.multiply(dc, g, out=e[0])
+        np.multiply(dc, cs[t], out=e[1])
+        np.multiply(dc, i, out=e[2])
+        np.multiply(dh, squashed[t], out=e[3])
+        d = np.multiply(e, slope, out=ds[t].swapaxes(0, 1))
+        dc *= f
+        dh = np.matmul(d, back).sum(axis=0)  # (N, H)
+    return ds.reshape(T, N, 4 * H), dh, dc
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
+def lstm(x, weight_ih, weight_hh, bias, state=None):
+    """A whole sequence through an LSTM, as one node.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (T, N, D)
+    weight_ih, weight_hh : Tensor of shape (D, 4H) and (H, 4H)
+        Columns in the order input gate, forget gate, candidate, output
+        gate. PyTorch stores the transposes, in the same order.
+    bias : Tensor of shape (4H,)
+    state : pair of Tensor of shape (N, H), optional
+        Hidden state and cell before the first step; zeros by default.
+
+    Returns
+    -------
+    output : Tensor of shape (T, N, H)
+        The hidden state after each step.
+    c_n : Tensor of shape (N, H)
+        The cell after the last step.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit; the message names the shapes.
+
+    Notes
+    -----
+    Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
+    of Gers, Schmidhuber and Cummins (2000).
+    """
+    x = as_tensor(x, weight_ih)
+    if state is None:
+        zeros = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
+        state = zeros, zeros
+    h0, c0 = (as_tensor(s, weight_hh) for s in state)
+    check_sequence("lstm", x, weight_ih, weight_hh, 4, [h0, c0])
+    hs, cs, A, squashed = lstm_forward(
+        x.data, weight_ih.data, weight_hh.data, bias.data, h0.data, c0.data
+    )
+    from_cell = []  # what c_n sends back, if anybody asks it
+
+    def backward(g):
+        dc = from_cell.pop() if from_cell else np.zeros_like(cs[0])
+        ds, dh, dc = lstm_backward(g, dc, weight_hh.data, cs, A, squashed)
+        h0.accumulate(dh, owned=True)
+        c0.accumulate(dc, owned=True)
+        send_to_weights(ds, x, weight_ih, weight_hh, bias, hs)
+
+    def backward_cell(g):
+        from_cell.append(g.copy())
+        output.accumulate(np.zeros_like(output.data), owned=True)
+
+    parents = (x, weight_ih, weight_hh, bias, h0, c0)
+    output = from_op(hs[1:], parents, backward)
+    return output, from_op(cs[-1], (output,), backward_cell)
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
+def gru_step(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+    """One step of a gated recurrent unit: the next state (N, H).
+
+    Section 2.2.2; the columns are reset gate, update gate, candidate.
+    """
+    H = h.shape[-1]
+    seen = linear(x, weight_ih, bias_ih)  # (N, 3H)
+    kept = linear(h, weight_hh, bias_hh)
+    gates = sigmoid(seen[:, : 2 * H] + kept[:, : 2 * H])
+    r, z = gates[:, :H], gates[:, H:]
+    candidate = tanh(seen[:, 2 * H :] + r * kept[:, 2 * H :])
+    return candidate + z * (h - candidate)
+
+
 # %% 2.2.3 book/deep_learning/attention.md
 def _scores_bias(mask, is_causal, shape, dtype):
     """What to add to scores of `shape`: the lowest float where it is shut."""
