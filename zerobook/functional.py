@@ -312,7 +312,7 @@ def im2col(x, kernel_size, stride):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
-def chunks(n, size, room=1 << 17):
+def chunks(n, size, room=1 << 18):
     """Cut `n` images, each `size` numbers, into slices of about `room`."""
     step = max(1, room // max(size, 1))
     return [slice(i, i + step) for i in range(0, n, step)]
