@@ -2,7 +2,7 @@
 """Operations of one node each, most of them made of chapter 1's functions."""
 
 import numpy as np
-from zerobook import activations, losses
+from zerobook import activations, losses, neural_network
 from zerobook.autograd import Tensor, from_op, grad_enabled
 from zerobook.autograd import unbroadcast
 
@@ -234,13 +234,13 @@ def dropout(x, p=0.5, training=True, *, rng=None):
     x = as_tensor(x)
     if not training or p == 0:
         return x
-    keep = np.random.default_rng(rng).random(x.shape, np.float32) >= p
-    mask = keep * np.asarray(1 / (1 - p), x.dtype)
+    y, mask = neural_network.dropout(x.data, p, rng=rng)
 
     def backward(g):
-        x.accumulate(g * mask, owned=True)
+        grad = neural_network.dropout_backward(g, mask)
+        x.accumulate(grad, owned=True)
 
-    return from_op(x.data * mask, (x,), backward)
+    return from_op(y, (x,), backward)
 
 
 # %% 2.1.1 book/deep_learning/fused.md

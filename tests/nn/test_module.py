@@ -229,3 +229,11 @@ def test_one_batch_is_memorised():
         loss.backward()
         rule.step()
     assert loss.item() < 0.02
+
+
+@pytest.mark.parametrize("kind", [nn.ModuleList, lambda m: nn.Sequential(*m)])
+def test_a_slice_of_a_list_is_a_list_of_the_same_modules(kind):
+    whole = kind([nn.ReLU(), nn.Linear(2, 2, rng=0), nn.Tanh()])
+    part = whole[1:]
+    assert type(part) is type(whole) and list(part) == list(whole)[1:]
+    assert whole[-1] is part[1] and len(part.parameters()) == 2

@@ -200,8 +200,12 @@ class ModuleList(Module):
         return iter(self.children())
 
     def __getitem__(self, i):
-        found = self.children()[i]
-        return type(self)(*found) if isinstance(i, slice) else found
+        if not isinstance(i, slice):
+            return self.children()[i]
+        part = type(self)()
+        for module in self.children()[i]:
+            part.append(module)
+        return part
 
 
 class Sequential(ModuleList):
