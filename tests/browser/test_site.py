@@ -22,7 +22,8 @@ THEMES = ("light", "dark")
 # The insides of formulas and drawings are hundreds of shapes, hidden from
 # listeners; the formula and the drawing as such are looked at.
 LOOK_AT = {"exclude": [["mjx-container > *"], ["svg.drawing > *"]]}
-ALL = {"resultTypes": ["violations"]}
+# without preload, which asks for style sheets at addresses of its own making
+ALL = {"resultTypes": ["violations"], "preload": False}
 # what a theme can change is its colours; the rest is looked at once
 COLOURS = ALL | {"runOnly": ["color-contrast", "link-in-text-block"]}
 
@@ -86,13 +87,18 @@ class Visit:
         self.page.route("**/*", judge)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
         self.page.on("console", self.heard)
+        self.page.on("response", self.answered)
         self.page.goto(f"{address}/{docname}.html")
         self.page.wait_for_load_state("networkidle")
         self.page.evaluate("window.MathJax?.startup?.promise")
 
     def heard(self, message):
-        if message.type == "error":
+        if message.type == "error" and "404" not in message.text:
             self.errors.append(message.text)
+
+    def answered(self, response):
+        if response.status >= 400:
+            self.errors.append(f"{response.status} {response.url}")
 
     def theme(self, name):
         self.page.evaluate(
@@ -196,7 +202,7 @@ def test_the_notebook_of_a_page_can_be_downloaded(browser, address, docname):
 
 def test_a_name_in_a_cell_leads_to_the_cell_that_built_it(browser, address):
     with Visit(browser, address, "book/foundations/training") as visit:
-        link = visit.page.locator("div.cell a.built").first
+        link = visit.page.locator("div.cell a.built:visible").first
         link.click()
         visit.page.wait_for_load_state("load")
         anchor = urlsplit(visit.page.url).fragment

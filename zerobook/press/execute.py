@@ -262,16 +262,9 @@ def keep(cache, page, notebook, seconds):
 
 
 # %% book/press/executing.md
-def execute(pages, root, say=print, workers=2):
-    """Run the pages that the cache does not hold; return what went wrong.
-
-    Returns
-    -------
-    dict
-        ``seconds``: page path to seconds, for the pages that ran now or
-        before; ``ran``: the paths that ran now; ``errors``: messages.
-    """
-    cache, waiting, seconds, errors = open_cache(root), {}, {}, []
+def look_up(pages, root, cache):
+    """Pages that must run, with their notebooks, and seconds of the rest."""
+    waiting, seconds = {}, {}
     for page in pages:
         notebook = notebook_of(page, root)
         record = kept(cache, notebook)
@@ -279,11 +272,23 @@ def execute(pages, root, say=print, workers=2):
             seconds[page.path] = record.data["execution_seconds"]
         elif page.cells:
             waiting[page.path] = page, notebook
+    return waiting, seconds
+
+
+# %% book/press/executing.md
+def execute(pages, root, say=print, workers=2):
+    """Run the pages that the cache does not hold.
+
+    Returns
+    -------
+    dict
+        ``seconds``: page path to seconds, for the pages that ran now or
+        before; ``ran``: the paths that ran now; ``errors``: messages.
+    """
+    cache, errors = open_cache(root), []
+    waiting, seconds = look_up(pages, root, cache)
     with ThreadPoolExecutor(workers) as pool:
-        jobs = {
-            pool.submit(run, page, notebook, root): (page, notebook)
-            for page, notebook in waiting.values()
-        }
+        jobs = {pool.submit(run, *w, root): w for w in waiting.values()}
         for done, job in enumerate(as_completed(jobs), 1):
             page, notebook = jobs[job]
             count = f"{done:3d}/{len(jobs)}"

@@ -179,6 +179,7 @@ def is_thebe(item):
     return "thebe" in words.lower()
 
 
+NO_LIST = 'role="list" class="citation-list"'
 THEBE = re.compile(
     r"(?s)<script type=\"text/x-thebe-config\">.*?</script>"
     r"|<script>kernelName = '[^']*'</script>"
@@ -190,7 +191,8 @@ def slim(context):
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [item for item in files if not is_thebe(item)]
-    context["body"] = THEBE.sub("", context.get("body", ""))
+    body = THEBE.sub("", context.get("body", ""))
+    context["body"] = body.replace(NO_LIST, NO_LIST[12:])
 
 
 # %% book/press/site.md
