@@ -55,7 +55,7 @@ HEADER = (
 
 
 @dataclass
-class Module:
+class Draft:
     """A module in the making: its lines and where each came from."""
 
     target: str
@@ -238,10 +238,10 @@ def assemble(target, cells):
 
     Returns
     -------
-    Module
+    Draft
         With `problems` if its cells do not fit; its text then means nothing.
     """
-    module = Module(target)
+    module = Draft(target)
     for i, (_, cell) in enumerate(cells):
         module.problems += judge(cell, first=i == 0)
     if module.problems:
@@ -289,7 +289,7 @@ def assemble_all(pages):
 
     Returns
     -------
-    dict of str to Module
+    dict of str to Draft
         By target, packages completed with their ``__init__.py``.
     """
     cells = {}
@@ -307,6 +307,6 @@ def assemble_all(pages):
                 problem = Problem(page.path, cell.line, clash)
                 modules[target].problems.append(problem)
             init = f"{folder}/__init__.py"
-            modules.setdefault(init, Module(init))
+            modules.setdefault(init, Draft(init))
             folder = folder.rpartition("/")[0]
     return modules

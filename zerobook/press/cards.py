@@ -63,7 +63,8 @@ def place(app, what, name, thing, options, lines):
             continue
         page = names[short]
         address = app.builder.get_relative_uri(API, page.docname)
-        home = f"`{page.title} <{address}#{name}>`__"
+        anchor = re.sub(r"_$", r"\_", name)  # clip_grad_norm_
+        home = f"`{page.title} <{address}#{anchor}>`__"
         lines[:0] = [".. container:: home", "", "   " + home, ""]
         return
 
