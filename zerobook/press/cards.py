@@ -17,11 +17,12 @@ def in_reading_order(modules):
 # %% book/press/cards.md
 TEMPLATE = """\
 ```{{eval-rst}}
-.. automodule:: {module}
+{before}.. automodule:: {module}
    :members:
    :member-order: bysource
-```
+{after}```
 """
+BEFORE, AFTER = ".. py:module:: {module}\n\n", "   :no-index:\n"
 
 
 class Cards(SphinxDirective):
@@ -46,7 +47,13 @@ class Cards(SphinxDirective):
         short = module.removeprefix("zerobook.")
         part = nodes.section(ids=[nodes.make_id(f"api-{short}")], names=[])
         part += nodes.title(short, short)
-        text = StringList(TEMPLATE.format(module=module).splitlines(), "api")
+        press = module.startswith("zerobook.press")
+        text = TEMPLATE.format(
+            module=module,
+            before=BEFORE.format(module=module) * press,
+            after=AFTER * press,
+        )
+        text = StringList(text.splitlines(), "api")
         self.state.nested_parse(text, self.content_offset, part)
         return part
 
