@@ -221,7 +221,7 @@ def judge(cell, first=False):
 
     Parameters
     ----------
-    cell : zerobook.press.reading.Cell
+    cell : Cell
     first : bool
         Whether it is its module's first cell, which may begin with the
         module's docstring.

@@ -82,7 +82,7 @@ def snapshot(root, section, folder, route="straight"):
     Returns
     -------
     int
-        The exit code of `zerobook.press.writing.tangle`.
+        The exit code of `tangle`.
     """
     try:
         pages = met_after(read_book(root), section, route)
