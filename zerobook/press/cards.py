@@ -90,8 +90,8 @@ def as_code(app, what, name, thing, options, lines):
 # %% book/press/cards.md
 def plain(app, env, node, content):
     """Leave a type that is not the book's as the text that it is."""
-    foreign = not node.get("reftarget", "").startswith("zerobook.")
-    if node.get("refdomain") == "py" and foreign:
+    ours = re.match(r"zerobook\.(?!press)", node.get("reftarget", ""))
+    if node.get("refdomain") == "py" and not ours:
         return content
 
 
