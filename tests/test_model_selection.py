@@ -33,7 +33,7 @@ def test_every_row_lands_on_exactly_one_side(N, seed, data):
     st.floats(0.05, 0.95),
     st.integers(0, 10**6),
 )
-def test_a_stratified_part_holds_each_class_within_one_of_its_share(
+def test_a_stratified_part_holds_nearly_its_share_of_each_class(
     counts, share, seed
 ):
     y = np.repeat(np.arange(len(counts)), counts)
@@ -43,8 +43,12 @@ def test_a_stratified_part_holds_each_class_within_one_of_its_share(
     _, _, _, b = train_test_split(
         y, y, test_size=size, stratify=y, rng=seed
     )
-    got = np.bincount(b, minlength=len(counts))
-    assert np.all(np.abs(got - size / len(y) * np.array(counts)) <= 1 + 1e-9)
+    got, counts = np.bincount(b, minlength=len(counts)), np.array(counts)
+    # The cut at a place t takes each class's t-th part, rounded: half a row
+    # off at most. All roundings together move t, by half a row a class, and
+    # a class feels that in proportion to its size. (Equal classes: one row.)
+    off = np.abs(got - size / len(y) * counts)
+    assert np.all(off <= 0.5 + 0.5 * len(counts) * counts / len(y) + 1e-9)
 
 
 def test_sizes_are_rounded_as_scikit_learn_rounds_them():
