@@ -68,7 +68,7 @@ def closure(names, root):
 # %% book/press/executing.md
 @functools.cache
 def code_of(path):
-    """What a module does, as text: its tree without comments, docstrings."""
+    """A hash of what a module does: no comment, no docstring is in it."""
     tree = ast.parse(path.read_text("utf8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -77,7 +77,7 @@ def code_of(path):
         first = body[0]
         if isinstance(first, ast.Expr):
             node.body = body[isinstance(first.value, ast.Constant) :]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 # %% book/press/executing.md
@@ -145,9 +145,9 @@ def chapters(root, lines):
     ])
 
 
-def asks_the_book(page, tree, root):
+def asks_the_book(page, names, root):
     """What a page depends on that reads the chapters themselves."""
-    if "zerobook.press.reading.read_book" in imported(tree):
+    if "zerobook.press.reading.read_book" in names:
         return chapters(root, False)
     code = "\n".join(cell.code for cell in page.cells)
     if re.search(r"(?<!np\.)\bwhere\(", code):
@@ -159,10 +159,11 @@ def asks_the_book(page, tree, root):
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
     tree = cell_tree(page)
-    modules, outside = closure(imported(tree), root)
+    names = imported(tree)
+    modules, outside = closure(names, root)
     key = hashlib.sha256(repr(sys.version_info[:2]).encode())
     key.update(repr(versions(outside)).encode())
-    key.update(asks_the_book(page, tree, root).encode())
+    key.update(asks_the_book(page, names, root).encode())
     for path in sorted(modules):
         key.update(f"{path.name} {code_of(path)}".encode())
     for path in sorted(files_named(tree, page, root) | reads(page, root)):
