@@ -204,6 +204,16 @@ def own_uses(page, cell, modules):
 
 
 # %% book/press/routes.md
+def offered(cell):
+    """Top-level names that a tangled cell adds to its module."""
+    body = getattr(tree_of(cell), "body", [])
+    names = [name for name, _ in definitions(body) if "." not in name]
+    if cell.target.endswith("/__init__.py"):
+        names += [a.asname or a.name for node in body
+                  if isinstance(node, ast.ImportFrom) for a in node.names]
+    return names
+
+
 def built_names(book):
     """Of each module, each top-level name and the (page, cell) behind it."""
     modules = {"zerobook": {}}
@@ -211,12 +221,7 @@ def built_names(book):
         if not cell.target:
             continue
         names = modules.setdefault(module_of(cell.target), {})
-        body = getattr(tree_of(cell), "body", [])
-        found = [name for name, _ in definitions(body) if "." not in name]
-        if cell.target.endswith("/__init__.py"):
-            found += [a.asname or a.name for node in body
-                      if isinstance(node, ast.ImportFrom) for a in node.names]
-        for name in found:
+        for name in offered(cell):
             names.setdefault(name, (page, cell))
     for module in list(modules):
         while "." in module:

@@ -20,7 +20,7 @@ from zerobook.press.figures import inline
 from zerobook.press.judging import module_of
 from zerobook.press.linking import coloured, marks_of
 from zerobook.press.reading import read_book
-from zerobook.press.routes import built_names
+from zerobook.press.routes import built_names, offered
 from zerobook.press.site import _
 from zerobook.press.where import users
 
@@ -140,6 +140,7 @@ def bars(page, loom):
             continue
         module = module_of(cell.target)
         names = [name for name, _ in definitions(ast.parse(cell.code).body)]
+        names += [name for name in offered(cell) if name not in names]
         used = {}
         for name in names:
             for user in loom.users.get((module, name), []):
