@@ -129,7 +129,9 @@ def files_named(tree, page, root):
 # %% book/press/executing.md
 def reads(page, root):
     """Files that the page's front matter declares under `reads:`."""
-    head = Path(root, page.path).read_text("utf8").split("\n---", 1)[0]
+    path = Path(root, page.path)
+    text = path.read_text("utf8") if path.is_file() else ""
+    head = text.split("\n---", 1)[0]
     line = re.search(r"^reads: *\[(.*)\] *$", head, re.M)
     globs = line.group(1).replace(",", " ").split() if line else []
     return {p for g in globs for p in Path(root).glob(g) if p.is_file()}
