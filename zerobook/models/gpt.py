@@ -3,12 +3,12 @@
 
 from dataclasses import dataclass
 import numpy as np
-from zerobook import functional
+from zerobook import activations, functional
+from zerobook.autograd import no_grad
 from zerobook.nn import init
 from zerobook.nn.linear import LayerNorm
 from zerobook.nn.module import Module, ModuleList, Parameter
-from zerobook import activations
-from zerobook.autograd import Tensor, grad_enabled, no_grad
+from zerobook.autograd import Tensor, grad_enabled
 from zerobook import sampling
 
 
@@ -59,18 +59,24 @@ class GPTConfig:
     initializer_range: float = 0.02
     tie_word_embeddings: bool = True
 
+    def __post_init__(self):
+        check_config(self)
+
 
 # %% 3.3 book/generative/gpt.md
-def check_config(self):
-    """Refuse sizes that make no model."""
+def check_config(config):
+    """Refuse numbers that make no model."""
     for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
-        if getattr(self, name) < 1:
-            raise ValueError(f"{name} must be 1 or more: {vars(self)[name]}")
-    if self.n_embd % self.n_head:
-        raise ValueError(f"{self.n_head} heads in a width of {self.n_embd}")
-
-
-GPTConfig.__post_init__ = check_config
+        value = getattr(config, name)
+        if value < 1:
+            raise ValueError(f"{name} must be 1 or more: {value}")
+    D, h = config.n_embd, config.n_head
+    if D % h:
+        raise ValueError(f"{h} heads in a width of {D}")
+    for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop"):
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be in 0 <= p < 1: {value}")
 
 
 # %% 3.3 book/generative/gpt.md
@@ -259,6 +265,52 @@ def head_weight(self):
 
 
 GPT.forward, GPT.head_weight = score_next, head_weight
+
+
+# %% 3.3 book/generative/gpt.md
+def _windows(total, size, stride):
+    """Beginnings of pieces that cover `total` places, the last one whole."""
+    last = max(total - size, 0)
+    return np.append(np.arange(0, last, stride), last)
+
+
+def token_losses(model, ids, stride=None, batch_size=32):
+    """What each token of a long text costs, but for the first.
+
+    Parameters
+    ----------
+    model : GPT
+        Or any module with `config.n_positions` that scores ids (N, T).
+    ids : ndarray of int, shape (n,)
+    stride : int, optional
+        Tokens from one window to the next; half a context by default, so
+        that each token but the first few has half a context before it.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray of shape (n - 1,)
+        Nats; ``log(V)`` each for a model that knows nothing.
+
+    Notes
+    -----
+    Section 3.3.
+    """
+    ids, size = np.asarray(ids), model.config.n_positions
+    size = min(size, len(ids) - 1)
+    starts = _windows(len(ids) - 1, size, stride or max(size // 2, 1))
+    before, losses, done = model.training, np.empty(len(ids) - 1), 0
+    model.eval()
+    for some in np.split(starts, range(batch_size, len(starts), batch_size)):
+        piece = ids[some[:, None] + np.arange(size + 1)]  # (N, T + 1)
+        with no_grad():
+            log_p = activations.log_softmax(model(piece[:, :-1]).data)
+        picked = np.take_along_axis(log_p, piece[:, 1:, None], axis=-1)
+        for start, row in zip(some, -picked[..., 0]):
+            losses[done : start + size] = row[done - start :]
+            done = start + size
+    model.train(before)
+    return losses
 
 
 # %% 3.3 book/generative/decoding.md
