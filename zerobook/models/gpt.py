@@ -3,11 +3,12 @@
 
 from dataclasses import dataclass
 import numpy as np
-from zerobook import activations, functional
-from zerobook.autograd import no_grad
+from zerobook import functional
 from zerobook.nn import init
 from zerobook.nn.linear import LayerNorm
 from zerobook.nn.module import Module, ModuleList, Parameter
+from zerobook import activations
+from zerobook.autograd import no_grad
 from zerobook.autograd import Tensor, grad_enabled
 from zerobook import sampling
 
@@ -28,22 +29,15 @@ class GPTConfig:
     n_inner : int, optional
         Width inside the two maps of a block; 4 D by default.
     embd_pdrop, attn_pdrop, resid_pdrop : float
-        Dropout on the embeddings, on the attention weights, and on what a
-        branch adds.
-    layer_norm_epsilon : float
-    initializer_range : float
-        Standard deviation of the first weights.
+        Dropout: embeddings, attention weights, what a branch adds.
+    layer_norm_epsilon, initializer_range : float
+        The second is the standard deviation of the first weights.
     tie_word_embeddings : bool
         Whether the last layer is the transpose of the first.
 
-    Raises
-    ------
-    ValueError
-        If a size is not positive, or the heads do not divide the width.
-
     Notes
     -----
-    Section 3.3; Radford et al. (2019).
+    Section 3.3.  A ValueError names the number that makes no model.
     """
 
     vocab_size: int
@@ -176,10 +170,9 @@ class GPT(Module):
 
     Notes
     -----
-    Section 3.3; Radford et al. (2019).  With the prefix ``transformer.``
-    the parameters have the names and layouts of Hugging Face's
-    ``GPT2LMHeadModel``; an untied ``lm_head.weight`` is (D, V) here and
-    (V, D) there.
+    Section 3.3; Radford et al. (2019).  After ``transformer.`` the names
+    and layouts are those of Hugging Face's ``GPT2LMHeadModel``; an untied
+    ``lm_head.weight`` is (D, V) here and (V, D) there.
 
     Examples
     --------
@@ -267,7 +260,7 @@ def head_weight(self):
 GPT.forward, GPT.head_weight = score_next, head_weight
 
 
-# %% 3.3 book/generative/gpt.md
+# %% 3.3 book/generative/gpt_on_the_book.md
 def _windows(total, size, stride):
     """Beginnings of pieces that cover `total` places, the last one whole."""
     last = max(total - size, 0)
@@ -313,7 +306,7 @@ def token_losses(model, ids, stride=None, batch_size=32):
     return losses
 
 
-# %% 3.3 book/generative/decoding.md
+# %% 3.3 book/generative/kv_cache.md
 class KVCache:
     """Keys and values of all tokens that a GPT has read, for every block.
 
@@ -342,7 +335,7 @@ class KVCache:
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
-# %% 3.3 book/generative/decoding.md
+# %% 3.3 book/generative/kv_cache.md
 def _normed(x, norm):
     """`layer_norm` of rows, on arrays."""
     D = x.shape[-1]
@@ -378,7 +371,7 @@ def remember(self, i, x, n_head):
 KVCache.remember = remember
 
 
-# %% 3.3 book/generative/decoding.md
+# %% 3.3 book/generative/kv_cache.md
 def extend(self, model, ids):
     """Read `ids` (N, T) after what was read; scores (N, T, V)."""
     ids = np.asarray(ids)
@@ -405,7 +398,7 @@ def extend(self, model, ids):
 KVCache.extend = extend
 
 
-# %% 3.3 book/generative/decoding.md
+# %% 3.3 book/generative/kv_cache.md
 class Reader:
     """Scores of the next token, from a GPT that remembers what it read.
 
@@ -442,7 +435,7 @@ class Reader:
         return scores[0] if np.ndim(ids) == 1 else scores
 
 
-# %% 3.3 book/generative/decoding.md
+# %% 3.3 book/generative/kv_cache.md
 def recall(self, rows):
     """Whether all `rows` go on from what is held; puts that in order."""
     n, t = self.held.shape
