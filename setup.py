@@ -1,5 +1,6 @@
-"""The chapters travel with the wheel, so that `zerobook where` finds them,
-and so does the text that `zerobook.datasets.load_book_prose` reads.
+"""What travels with the wheel: chapters, records, and the book's text.
+
+`zerobook where`, the pages and `zerobook.datasets.load_book_prose` read them.
 """
 
 from pathlib import Path
@@ -9,19 +10,20 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put the chapters, their list and data under `zerobook/_book/`."""
+    """Put the book, its list, data and records under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        pages = sorted(Path("book").rglob("*.md"))
-        data = sorted(Path("book", "_data").iterdir())
-        for page in [Path("_toc.yml"), *pages, *data]:
-            target = Path(self.build_lib, "zerobook", "_book", page)
+        book, records = Path("book"), Path("runs").glob("*.*")
+        data = sorted((book / "_data").iterdir())
+        pages = sorted(book.rglob("*.md"))
+        for path in [Path("_toc.yml"), *pages, *data, *sorted(records)]:
+            target = Path(self.build_lib, "zerobook", "_book", path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.copy_file(str(page), str(target))
+            self.copy_file(str(path), str(target))
 
 
 setup(cmdclass={"build_py": BuildWithBook})
