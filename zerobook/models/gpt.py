@@ -273,21 +273,15 @@ def token_losses(model, ids, stride=None, batch_size=32):
     Parameters
     ----------
     model : GPT
-        Or any module with `config.n_positions` that scores ids (N, T).
     ids : ndarray of int, shape (n,)
     stride : int, optional
-        Tokens from one window to the next; half a context by default, so
-        that each token but the first few has half a context before it.
+        Tokens from one window to the next; half a context by default.
     batch_size : int
 
     Returns
     -------
     ndarray of shape (n - 1,)
-        Nats; ``log(V)`` each for a model that knows nothing.
-
-    Notes
-    -----
-    Section 3.3.
+        Nats; ``log(V)`` each for a model that knows nothing. Section 3.3.
     """
     ids, size = np.asarray(ids), model.config.n_positions
     size = min(size, len(ids) - 1)
