@@ -193,8 +193,7 @@ def beam_search(next_logits, ids, n_tokens, num_beams=4, *, stop=None):
     num_beams : int
         Beginnings kept at each step; 1 is greedy.
     stop : int, optional
-        A beam that has come to this token is not extended any more; it is
-        filled up with it.
+        A beam that has come to this token is filled up with it.
 
     Returns
     -------

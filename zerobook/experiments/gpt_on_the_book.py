@@ -69,13 +69,14 @@ def compress(texts):
 
 
 # %% 3.3 book/generative/gpt_on_the_book.md
-def run(say=print, *, texts=None, vocab_size=512, n_embd=80, n_layer=2,
-        steps=3000, batch_size=16, lr=0.004, seed=0):
+def run(say=print, *, texts=None, vocab_size=1024, n_embd=64, n_layer=2,
+        dropout=0.15, steps=2400, batch_size=16, lr=0.004, seed=0):
     """Train, score now and then, and hold the end against the rivals."""
     texts = texts or load_book_prose()
     tokenizer, ids = prepare(texts, vocab_size)
     config = GPTConfig(vocab_size, n_positions=64, n_embd=n_embd,
-                       n_layer=n_layer, n_head=4)
+                       n_layer=n_layer, n_head=4, embd_pdrop=dropout,
+                       resid_pdrop=dropout)
     model, curve = GPT(config, rng=seed), []
 
     def score(part):

@@ -30,13 +30,11 @@ class GPTConfig:
         Width inside the two maps of a block; 4 D by default.
     embd_pdrop, attn_pdrop, resid_pdrop : float
         Dropout: embeddings, attention weights, what a branch adds.
-    layer_norm_epsilon, initializer_range : float
-        The second is the standard deviation of the first weights.
+    initializer_range : float
+        Standard deviation of the first weights.
     tie_word_embeddings : bool
         Whether the last layer is the transpose of the first.
 
-    Notes
-    -----
     Section 3.3.  A ValueError names the number that makes no model.
     """
 
