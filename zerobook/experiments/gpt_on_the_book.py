@@ -49,10 +49,10 @@ def train(model, ids, steps, batch_size, lr):
 
 
 # %% 3.3 book/generative/gpt_on_the_book.md
-def timed(f):
+def timed(f, *args):
     """What a function gives, and the processor seconds it took."""
     start = time.process_time()
-    return f(), time.process_time() - start
+    return f(*args), time.process_time() - start
 
 
 def count_and_score(order, texts):
@@ -76,7 +76,7 @@ def run(say=print, *, texts=None, vocab_size=1024, n_embd=64, n_layer=2,
     tokenizer, ids = prepare(texts, vocab_size)
     config = GPTConfig(vocab_size, n_positions=64, n_embd=n_embd,
                        n_layer=n_layer, n_head=4, embd_pdrop=dropout,
-                       resid_pdrop=dropout)
+                       resid_pdrop=dropout, initializer_range=0.08)
     model, curve = GPT(config, rng=seed), []
 
     def score(part):
@@ -88,12 +88,12 @@ def run(say=print, *, texts=None, vocab_size=1024, n_embd=64, n_layer=2,
             bits = score("validation"), score("test")
             curve.append([step, round(seconds, 2), *bits])
             say(f"step {step}, {seconds:.0f} s: {bits[0]:.3f} bits per byte")
-    counted = [timed(lambda: count_and_score(n, texts)) for n in range(1, 8)]
+    counted = [timed(count_and_score, n, texts) for n in range(1, 8)]
     return {
         "config": vars(config), "steps": steps, "batch_size": batch_size,
         "lr": lr, "seed": seed, "curve": curve, "train": score("train"),
         "validation": score("validation"), "test": score("test"),
-        "n_grams": counted, "xz": timed(lambda: compress(texts)),
+        "n_grams": counted, "xz": timed(compress, texts),
         "arrays": model.state_dict(),
     }
 
