@@ -181,7 +181,7 @@ def generate(next_logits, ids, n_tokens=None, *, temperature=1.0, top_k=None,
 
 # %% 3.3 book/generative/decoding.md
 def beam_search(next_logits, ids, n_tokens, num_beams=4, *, stop=None):
-    """Keep the likeliest beginnings, extend them all, keep the likeliest.
+    """Keep the likeliest beginnings, extend all of them, and so on.
 
     Parameters
     ----------
@@ -200,11 +200,7 @@ def beam_search(next_logits, ids, n_tokens, num_beams=4, *, stop=None):
     beams : ndarray of shape (num_beams, T + n_tokens)
         Best first; fewer rows or columns if there are no more.
     log_p : ndarray of shape (num_beams,)
-        Log-probability in nats of what was added.
-
-    Notes
-    -----
-    Section 3.3.
+        Log-probability in nats of what was added. Section 3.3.
     """
     if num_beams < 1:
         raise ValueError(f"num_beams must be 1 or more: {num_beams}")
