@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help book test check page serve tangle routes bench lint dist clean \
-	setup browser notebooks
+	setup browser notebooks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -57,6 +57,9 @@ tangle: setup  ## write zerobook/ from the chapters
 
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
+
+corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
+	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
 bench: setup  ## measure speed against scikit-learn's, and the build's
 	@$(PY) -m bench

@@ -1,4 +1,6 @@
-"""The chapters travel with the wheel, so that `zerobook where` finds them."""
+"""The chapters travel with the wheel, so that `zerobook where` finds them,
+and so does the text that `zerobook.datasets.load_book_prose` reads.
+"""
 
 from pathlib import Path
 
@@ -7,14 +9,16 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put `_toc.yml` and `book/**.md` under `zerobook/_book/`, as they lie."""
+    """Put the chapters, their list and data under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        for page in [Path("_toc.yml"), *sorted(Path("book").rglob("*.md"))]:
+        pages = sorted(Path("book").rglob("*.md"))
+        data = sorted(Path("book", "_data").iterdir())
+        for page in [Path("_toc.yml"), *pages, *data]:
             target = Path(self.build_lib, "zerobook", "_book", page)
             target.parent.mkdir(parents=True, exist_ok=True)
             self.copy_file(str(page), str(target))
