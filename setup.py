@@ -1,6 +1,7 @@
-"""What travels with the wheel: chapters, records, and the book's text.
+"""What pages and package read travels with the wheel.
 
-`zerobook where`, the pages and `zerobook.datasets.load_book_prose` read them.
+Chapters for `zerobook where`, records, and the text that
+`zerobook.datasets.load_book_prose` hands out.
 """
 
 from pathlib import Path
@@ -10,17 +11,16 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put the book, its list, data and records under `zerobook/_book/`."""
+    """Put chapters, their list, data and records under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        book, records = Path("book"), Path("runs").glob("*.*")
-        data = sorted((book / "_data").iterdir())
-        pages = sorted(book.rglob("*.md"))
-        for path in [Path("_toc.yml"), *pages, *data, *sorted(records)]:
+        files = [*Path("book").rglob("*.md"), *Path("book/_data").iterdir(),
+                 *Path("runs").glob("*.*")]
+        for path in [Path("_toc.yml"), *sorted(files)]:
             target = Path(self.build_lib, "zerobook", "_book", path)
             target.parent.mkdir(parents=True, exist_ok=True)
             self.copy_file(str(path), str(target))
