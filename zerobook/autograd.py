@@ -104,7 +104,8 @@ def accumulate(self, grad, owned=False):
             return
         grad, owned = self.grad + grad, True
     elif self._buffer is not None:
-        np.copyto(self._buffer, grad)
+        if grad is not self._buffer:
+            np.copyto(self._buffer, grad)
         grad, owned = self._buffer, True
     elif self._backward is None and not owned:
         grad, owned = np.array(grad, self.data.dtype), True
@@ -115,15 +116,18 @@ Tensor.accumulate = accumulate
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def vacant(self):
+    """The buffer, if a first gradient may be written there; else None."""
+    return self._buffer if self.grad is None else None
+
+
 def accumulate_matmul(self, a, b):
     """Add ``a @ b`` to the gradient, without a copy where that is possible."""
-    if self.requires_grad and self.grad is None and self._buffer is not None:
-        self.grad, self._owned = np.matmul(a, b, out=self._buffer), True
-    elif self.requires_grad:
-        self.accumulate(a @ b, owned=True)
+    if self.requires_grad:
+        self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
 
 
-Tensor.accumulate_matmul = accumulate_matmul
+Tensor.vacant, Tensor.accumulate_matmul = vacant, accumulate_matmul
 
 
 # %% 2.1.1 book/deep_learning/autograd.md

@@ -26,6 +26,7 @@ def routes(options):
     return check(options.root, run=not options.static)
 
 
+# %% book/given/package.md
 def book(options):
     """Run the pages, render them, and show them if asked to."""
     from functools import partial

@@ -15,6 +15,7 @@ def as_tensor(x, like=None):
     return Tensor(x, dtype=None if like is None else like.data.dtype)
 
 
+# %% 2.1.1 book/deep_learning/fused.md
 def lift(f, f_backward):
     """Make an operation on tensors of a function and its gradient rule.
 
@@ -124,51 +125,32 @@ def linear(x, weight, bias=None):
     if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
         raise ValueError(f"input {x.shape} for weight {weight.shape}")
     rows = x.data.reshape(-1, x.shape[-1])  # (N, D_in)
-    y = rows @ weight.data  # (N, D_out)
-    if bias is not None:
-        y += bias.data
+    b = None if bias is None else bias.data
+    y = neural_network.linear(rows, weight.data, b)  # (N, D_out)
+    parents = (x, weight) if bias is None else (x, weight, bias)
 
     def backward(g):
-        g = g.reshape(y.shape)
-        weight.accumulate_matmul(rows.T, g)
-        if bias is not None:
-            bias.accumulate(g.sum(axis=0), owned=True)
-        if x.requires_grad:
-            dx = (g @ weight.data.T).reshape(x.shape)
-            x.accumulate(dx, owned=True)
+        wanted = [p.requires_grad for p in parents] + [False]
+        dx, dweight, dbias = neural_network.linear_backward(
+            g.reshape(y.shape), rows, weight.data, wanted, weight.vacant()
+        )
+        if wanted[0]:
+            x.accumulate(dx.reshape(x.shape), owned=True)
+        if wanted[1]:
+            weight.accumulate(dweight, owned=True)
+        if wanted[2]:
+            bias.accumulate(dbias, owned=True)
 
-    parents = (x, weight) if bias is None else (x, weight, bias)
     return from_op(y.reshape(*x.shape[:-1], len(y.T)), parents, backward)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-GELU_A, GELU_C = 0.7978845608028654, 0.044715  # sqrt(2 / pi), and a fit
-
-
-def gelu_and_slope(x):
-    """Chapter 1's `gelu` of an array and its derivative, in three arrays."""
-    slope = x * x
-    gate = slope * (GELU_A * GELU_C)
-    gate += GELU_A
-    gate *= x
-    np.tanh(gate, out=gate)
-    gate += 1
-    gate *= 0.5
-    y = x * gate
-    slope *= 6 * GELU_A * GELU_C
-    slope += 2 * GELU_A
-    slope *= y
-    slope *= 1 - gate
-    slope += gate
-    return y, slope
-
-
 def gelu(x):
     """Gaussian error linear unit in tanh form, keeping its derivative."""
     x = as_tensor(x)
     if not (grad_enabled() and x.requires_grad):
         return from_op(activations.gelu(x.data), (), None)
-    y, slope = gelu_and_slope(x.data)
+    y, slope = activations.gelu_and_slope(x.data)
     return from_op(y, (x,), lambda g: x.accumulate(g * slope, owned=True))
 
 

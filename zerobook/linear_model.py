@@ -230,16 +230,23 @@ class LogisticRegression(LinearClassifierMixin, BaseEstimator):
         """Find the weights by Newton's method; returns self."""
         return _fit_logistic(self, X, y)
 
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`."""
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.column_stack([np.zeros(len(scores)), scores])
-        return log_softmax(scores)
 
-    def predict_proba(self, X):
-        """Probability of each class, (N, K), columns as in `classes_`."""
-        return np.exp(self.predict_log_proba(X))
+# %% 1.1.2 book/foundations/several_classes.md
+def _logistic_log_proba(self, X):
+    """Logarithms of `predict_proba`."""
+    scores = self.decision_function(X)
+    if scores.ndim == 1:
+        scores = np.column_stack([np.zeros(len(scores)), scores])
+    return log_softmax(scores)
+
+
+def _logistic_proba(self, X):
+    """Probability of each class, (N, K), columns as in `classes_`."""
+    return np.exp(self.predict_log_proba(X))
+
+
+LogisticRegression.predict_log_proba = _logistic_log_proba
+LogisticRegression.predict_proba = _logistic_proba
 
 
 # %% 1.1.2 book/foundations/several_classes.md

@@ -69,6 +69,16 @@ def binary_cross_entropy_backward(g, logits, targets):
 
 
 # %% 1.1.2 book/foundations/several_classes.md
+def _class_index(logits, targets):
+    targets = np.asarray(targets)
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {targets.shape} for logits {logits.shape}")
+    if targets.size and targets.min() < 0:
+        raise IndexError(f"class {targets.min()} is below 0")
+    return targets[..., None]
+
+
+# %% 1.1.2 book/foundations/several_classes.md
 def cross_entropy(logits, targets):
     """Mean negative log-likelihood of the true classes, from scores.
 
@@ -108,15 +118,6 @@ def cross_entropy_backward(g, logits, targets):
     p = softmax(logits)
     np.put_along_axis(p, index, np.take_along_axis(p, index, -1) - 1, -1)
     return g / index.size * p
-
-
-def _class_index(logits, targets):
-    targets = np.asarray(targets)
-    if targets.shape != logits.shape[:-1]:
-        raise ValueError(f"targets {targets.shape} for logits {logits.shape}")
-    if targets.size and targets.min() < 0:
-        raise IndexError(f"class {targets.min()} is below 0")
-    return targets[..., None]
 
 
 # %% 1.1.4 book/foundations/losses.md

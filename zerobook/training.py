@@ -36,57 +36,48 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 
 
 # %% 2.1.2 book/deep_learning/training.md
+def numbered_step(step, *batch, **options):
+    """`train_step`, whose complaint says which step it was."""
+    try:
+        return train_step(*batch, **options)
+    except NotANumber as error:
+        raise NotANumber(f"step {step}: {error}") from None
+
+
+# %% 2.1.2 book/deep_learning/training.md
 def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         clip=None, after_step=None, after_epoch=None, progress=False,
         first_step=0):
-    """Train a model.
+    """Train a model (section 2.1.2): the loss of every step, before it.
 
     Parameters
     ----------
-    model : Module
+    model, optimizer : Module, Optimizer
     loss : callable
         ``loss(model(X), y)``, a Tensor of one number.
     loader : DataLoader
         Yields ``(X, y)``; more inputs than one may stand before the target.
-    optimizer : Optimizer
     epochs : int
         How many passes in all; a resumed run counts those before.
-    schedule : LambdaLR, optional
-        Stepped after every step.
-    clip : float, optional
-        Largest length of the gradient.
-    after_step : callable, optional
-        Called as ``after_step(step, loss)``.
-    after_epoch : callable, optional
-        Called as ``after_epoch(epoch)``, with the model set to eval().
-    progress : bool
-        A line on stderr that shows how far it is.
-    first_step : int
-        Steps taken by the run that this one resumes.
-
-    Returns
-    -------
-    list of float
-        The loss of every step, before that step.
+    schedule, clip : LambdaLR, float, optional
+        Stepped after every step; the largest length of the gradient.
+    after_step, after_epoch : callable, optional
+        Called as ``after_step(step, loss)``, and as ``after_epoch(epoch)``
+        with the model set to eval().
+    progress, first_step : bool, int
+        A line on stderr; steps taken by the run that this one resumes.
 
     Raises
     ------
     NotANumber
         Names the step at which the loss became infinite or no number.
-
-    Notes
-    -----
-    Section 2.1.2.
     """
     curve, step, total = [], first_step, epochs * len(loader)
     while step < total:
         model.train()
         for batch in loader:
-            try:
-                number = train_step(model, loss, batch, optimizer,
-                                    clip=clip, schedule=schedule)
-            except NotANumber as error:
-                raise NotANumber(f"step {step}: {error}") from None
+            number = numbered_step(step, model, loss, batch, optimizer,
+                                   clip=clip, schedule=schedule)
             step += 1
             curve.append(number)
             if progress:

@@ -20,6 +20,7 @@ def filters(module, kernel_size, channels, fan_in, bias, rng, dtype):
         init.uniform_(module.bias, -a, a, rng=rng)
 
 
+# %% 2.2.1 book/deep_learning/convolution.md
 class Conv2d(Module):
     """`functional.conv2d` with its weights.
 
