@@ -74,10 +74,8 @@ def log_softmax(x, axis=-1):
 
     Parameters
     ----------
-    x : ndarray of float
-        Scores, such as the (N, K) logits of K classes.
-    axis : int, default -1
-        The axis of the classes.
+    x, axis
+        As in `softmax`.
 
     Returns
     -------

@@ -396,29 +396,21 @@ def check_window(name, x, kernel_size, stride, padding, channels=None):
 
 # %% 2.2.1 book/deep_learning/convolution.md
 def conv2d(x, weight, bias=None, stride=1, padding=0):
-    """Slide filters over images.
+    """Slide filters over images (section 2.2.1; LeCun et al., 1998).
+
+    An error if the channels differ or the kernel is larger than the image.
 
     Parameters
     ----------
-    x : Tensor or ndarray of shape (N, C, H, W)
+    x, bias : Tensors of shape (N, C, H, W) and (O,); `bias` may be None
     weight : Tensor of shape (kh, kw, C, O)
         PyTorch stores it as (O, C, kh, kw).
-    bias : Tensor of shape (O,), optional
     stride, padding : int or pair of int
 
     Returns
     -------
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H + 2 * padding - kh) // stride + 1``.
-
-    Raises
-    ------
-    ValueError
-        If the channels differ or the kernel is larger than the image.
-
-    Notes
-    -----
-    Section 2.2.1; LeCun et al. (1998).
 
     Examples
     --------
@@ -472,6 +464,8 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
                      output_padding=0):
     """Spread each entry of a map over a window: `conv2d` run backwards.
 
+    Section 2.2.1.
+
     Parameters
     ----------
     x : Tensor or ndarray of shape (N, C, H, W)
@@ -488,10 +482,6 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     -------
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H - 1) * stride - 2 * padding + kh + output_padding``.
-
-    Notes
-    -----
-    Section 2.2.1.
     """
     x, weight = as_tensor(x, weight), as_tensor(weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
@@ -805,8 +795,24 @@ def lstm_backward(dhs, dc, U, cs, A, squashed):
 
 
 # %% 2.2.2 book/deep_learning/lstm.md
+def _sequence_and_state(x, weight_ih, weight_hh, state):
+    """Tensors of the right shapes; a state that is not given is zero."""
+    x = as_tensor(x, weight_ih)
+    if state is None:
+        zeros = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
+        state = zeros, zeros
+    h0, c0 = (as_tensor(s, weight_hh) for s in state)
+    check_sequence("lstm", x, weight_ih, weight_hh, 4, [h0, c0])
+    return x, h0, c0
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
 def lstm(x, weight_ih, weight_hh, bias, state=None):
     """A whole sequence through an LSTM, as one node.
+
+    Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
+    of Gers, Schmidhuber and Cummins (2000). A shape that does not fit is a
+    ValueError that names the shapes.
 
     Parameters
     ----------
@@ -824,23 +830,8 @@ def lstm(x, weight_ih, weight_hh, bias, state=None):
         The hidden state after each step.
     c_n : Tensor of shape (N, H)
         The cell after the last step.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit; the message names the shapes.
-
-    Notes
-    -----
-    Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
-    of Gers, Schmidhuber and Cummins (2000).
     """
-    x = as_tensor(x, weight_ih)
-    if state is None:
-        zeros = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
-        state = zeros, zeros
-    h0, c0 = (as_tensor(s, weight_hh) for s in state)
-    check_sequence("lstm", x, weight_ih, weight_hh, 4, [h0, c0])
+    x, h0, c0 = _sequence_and_state(x, weight_ih, weight_hh, state)
     hs, cs, A, squashed = lstm_forward(
         x.data, weight_ih.data, weight_hh.data, bias.data, h0.data, c0.data
     )

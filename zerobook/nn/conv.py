@@ -58,11 +58,10 @@ class ConvTranspose2d(Module):
 
     Parameters
     ----------
-    in_channels, out_channels : int
-    kernel_size, stride, padding, output_padding : int or pair of int
-    bias : bool
-    rng : Generator or int, optional
-    dtype : dtype
+    in_channels, out_channels, kernel_size, stride, padding, bias, rng, dtype
+        As in `Conv2d`.
+    output_padding : int or pair of int
+        As in `functional.conv_transpose2d`.
 
     Notes
     -----
