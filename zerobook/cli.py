@@ -121,6 +121,7 @@ def parser(asked=None):
     return top
 
 
+# %% book/given/package.md
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
