@@ -466,6 +466,34 @@ def test_a_line_of_code_has_at_most_79_characters(page):
     assert not long, "\n".join(long)
 
 
+# Pages with a function whose card alone fills most of a cell.
+LONG_CARDS = {
+    "attention.md": 56, "byte_pair_encoding.md": 50, "where.md": 47,
+    "writing.md": 47,
+}
+
+
+@PAGES
+def test_no_cell_is_too_long_to_be_read_in_one_go(page):
+    most = LONG_CARDS.get(page.name, 45)  # docstring included
+    for line, code in cells(page):
+        assert len(code.strip().splitlines()) <= most, f"{page.name}:{line}"
+
+
+@PAGES
+def test_a_page_with_code_has_a_check(page):
+    fences = re.findall(r"^```\{code-cell\}(.*?)^```",
+                        page.read_text("utf-8"), re.M | re.S)
+    assert not fences or any("check" in f or "remove-cell" in f
+                             for f in fences)
+
+
+@PAGES
+def test_a_figure_is_called_by_its_number(page):
+    # {ref} would print the whole caption in the middle of a sentence
+    assert not re.findall(r"\{ref\}`fig-[\w-]+`", page.read_text("utf-8"))
+
+
 def weight(code):
     """Lines of a cell that do something: docstrings and blanks are free."""
     try:
