@@ -506,6 +506,7 @@ def test_the_wheel_holds_package_chapters_and_types_and_nothing_else(wheel):
         wanted |= {
             f"zerobook/_book/{page.relative_to(ROOT)}" for page in pages()
         }
+        wanted.add("zerobook/_book/book/_data/book_prose.txt")
         assert names == wanted
         for name in names:
             source = name.removeprefix("zerobook/_book/")
@@ -530,6 +531,7 @@ def test_the_source_archive_can_build_the_book(dist):
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
                    "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   "book/_data/book_prose.txt",
                    *(str(page.relative_to(ROOT)) for page in pages())):
         assert wanted in names
 
