@@ -1,5 +1,7 @@
-"""The chapters travel with the wheel, so that `zerobook where` finds them,
-and so does the text that `zerobook.datasets.load_book_prose` reads.
+"""What pages and package read travels with the wheel.
+
+Chapters for `zerobook where`, records, and the text that
+`zerobook.datasets.load_book_prose` hands out.
 """
 
 from pathlib import Path
@@ -9,19 +11,19 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put the chapters, their list and data under `zerobook/_book/`."""
+    """Put chapters, their list, data and records under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        pages = sorted(Path("book").rglob("*.md"))
-        data = sorted(Path("book", "_data").iterdir())
-        for page in [Path("_toc.yml"), *pages, *data]:
-            target = Path(self.build_lib, "zerobook", "_book", page)
+        files = [*Path("book").rglob("*.md"), *Path("book/_data").iterdir(),
+                 *Path("runs").glob("*.*")]
+        for path in [Path("_toc.yml"), *sorted(files)]:
+            target = Path(self.build_lib, "zerobook", "_book", path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.copy_file(str(page), str(target))
+            self.copy_file(str(path), str(target))
 
 
 setup(cmdclass={"build_py": BuildWithBook})
