@@ -212,8 +212,6 @@ class BPETokenizer:
     >>> ids = tokenizer.encode("low lower")
     >>> [tokenizer.tokens[i] for i in ids]
     [b'low', b' low', b'e', b'r']
-    >>> tokenizer.decode(ids)
-    'low lower'
     """
 
     def __init__(self, merges=(), specials=(END_OF_TEXT,), vocab=None):
