@@ -446,6 +446,7 @@ def save(self, folder, context=None):
 
 
 def as_json(content):
+    """Text of a JSON file, one entry a line."""
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
