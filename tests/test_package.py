@@ -588,7 +588,7 @@ def test_the_wheel_holds_package_chapters_and_types_and_nothing_else(wheel):
         names = {n for n in shipped.namelist() if ".dist-info/" not in n}
         wanted = {str(p.relative_to(ROOT)) for p in FILES.values()}
         wanted |= {"zerobook/py.typed", "zerobook/_book/_toc.yml"}
-        kept = [*pages(), *ROOT.glob("runs/*.*")]
+        kept = [*pages(), *ROOT.glob("book/_data/*"), *ROOT.glob("runs/*.*")]
         wanted |= {f"zerobook/_book/{f.relative_to(ROOT)}" for f in kept}
         assert names == wanted
         for name in names:
@@ -614,6 +614,7 @@ def test_the_source_archive_can_build_the_book(dist):
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
                    "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   "book/_data/book_prose.txt",
                    *(str(page.relative_to(ROOT)) for page in pages()),
                    *(str(f.relative_to(ROOT)) for f in ROOT.glob("runs/*.*"))):
         assert wanted in names
@@ -657,6 +658,14 @@ y = X[:, 0] > 3
 print(json.dumps(float(LogisticRegression().fit(X, y).score(X, y))))
 """)
     assert json.loads(said) == 1.0
+
+
+def test_the_installed_wheel_has_the_frozen_prose(installed):
+    said = installed("""
+from zerobook.datasets import load_book_prose
+print(len(load_book_prose().train) > 250_000)
+""")
+    assert said == "True\n"
 
 
 @pytest.mark.parametrize("name, line", [

@@ -138,3 +138,21 @@ def adjusted_rand_score(labels_true, labels_pred):
     if (A + B) / 2 == expected:
         return 1.0
     return float((_pairs(table) - expected) / ((A + B) / 2 - expected))
+
+
+# %% 3.3 book/generative/ngrams.md
+def bits_per_byte(nats, n_bytes):
+    """Surprise at a text, in bits for each of its bytes of UTF-8.
+
+    `nats` is the sum of ``-log p`` over all symbols, of whatever length, and
+    `n_bytes` the length of the whole text, so that models with different
+    symbols can be compared. A blind guess of bytes scores 8. Section 3.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zerobook.metrics import bits_per_byte
+    >>> round(bits_per_byte(5 * np.log(256), n_bytes=5), 6)
+    8.0
+    """
+    return float(nats / (np.log(2) * n_bytes))
