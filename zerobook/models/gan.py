@@ -10,6 +10,8 @@ from zerobook.training import NotANumber
 from zerobook import functional
 from zerobook.autograd import Tensor
 from zerobook.nn.linear import Linear, ReLU
+from zerobook.autograd import concatenate
+from zerobook.preprocessing import one_hot
 
 
 # %% 3.1 book/generative/adversarial_game.md
@@ -202,10 +204,8 @@ def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
     Parameters
     ----------
     gan : GAN
-    X : array_like of shape (N, ...)
-        Real examples.
-    y : array_like of shape (N,), optional
-        Their classes, for a conditional GAN.
+    X, y : array_like of shape (N, ...) and (N,)
+        Real examples; their classes, if the GAN is conditional.
     steps, batch_size : int
     turns : pair of int
         Turns of the discriminator and of the generator in a step.
@@ -225,10 +225,12 @@ def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
 
     Notes
     -----
-    Section 3.1. Losses near ``log(2)`` do not say that examples are good.
+    Section 3.1.
     """
-    trainer = GANTrainer(gan, rng=rng, **options)
-    X, losses = np.asarray(X, np.float32), np.empty((steps, 2))
+    X, y = np.asarray(X, np.float32), None if y is None else np.asarray(y)
+    if y is not None and len(y) != len(X):
+        raise ValueError(f"{len(X)} examples, {len(y)} classes")
+    trainer, losses = GANTrainer(gan, rng=rng, **options), np.empty((steps, 2))
     for step in range(steps):
         trainer.noise = noise * (1 - step / steps)
         losses[step] = trainer.play(X, y, batch_size, turns)
@@ -293,3 +295,62 @@ def gradient_penalty(net, real, fake, *, rng):
     slope = input_gradient(net, between)
     length = ((slope * slope).sum(axis=1) + 1e-12) ** 0.5  # (N,)
     return ((length - 1) ** 2).mean()
+
+
+# %% 3.1 book/generative/conditional_gan.md
+class ConditionalGAN(GAN):
+    """A GAN that is asked for a class.
+
+    Parameters
+    ----------
+    generator : Module
+        Noise and class, (N, latent_dim + num_classes) -> examples (N, D).
+    discriminator : Module
+        Example and class, (N, D + num_classes) -> logits (N, 1).
+    latent_dim, num_classes : int
+
+    Notes
+    -----
+    Section 3.1; Mirza and Osindero (2014). The class is a one-hot row behind
+    the other inputs. ``fit_gan(gan, X, y, ...)`` trains it,
+    ``gan.sample(n, y)`` asks it.
+
+    Examples
+    --------
+    >>> from zerobook import nn
+    >>> nets = nn.Linear(2 + 3, 4, rng=0), nn.Linear(4 + 3, 1, rng=1)
+    >>> gan = ConditionalGAN(*nets, latent_dim=2, num_classes=3)
+    >>> gan.sample(3, [0, 1, 2], rng=0).shape
+    (3, 4)
+    """
+
+    def __init__(self, generator, discriminator, latent_dim, num_classes):
+        super().__init__(generator, discriminator, latent_dim)
+        self.num_classes = num_classes
+
+    def generate(self, z, y=None):
+        """Examples of the classes `y` from noise (N, latent_dim)."""
+        return self.generator(self.beside(z, y))
+
+    def score(self, x, y=None):
+        """Logit that each example is a real one of its class, shape (N,)."""
+        return self.discriminator(self.beside(x, y)).reshape(-1)
+
+
+# %% 3.1 book/generative/conditional_gan.md
+def beside(self, x, y):
+    """Rows of `x` with the one-hot rows of their classes behind them."""
+    if y is None:
+        raise ValueError("a conditional GAN needs classes")
+    y, K = np.asarray(y), self.num_classes
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"classes of {y.dtype}: give whole numbers")
+    if y.shape != (len(x),):
+        raise ValueError(f"{y.size} classes for {len(x)} examples")
+    if y.size and not (y.min() >= 0 and y.max() < K):
+        raise IndexError(f"classes {y.min()} to {y.max()}, not in 0 .. {K - 1}")
+    x = functional.as_tensor(x)
+    return concatenate([x, Tensor(one_hot(y, K), dtype=x.dtype)], axis=1)
+
+
+ConditionalGAN.beside = beside
