@@ -6,6 +6,7 @@ from zerobook.functional import binary_cross_entropy
 from zerobook.autograd import no_grad
 from zerobook.nn.module import Module
 from zerobook.optim import Adam
+from zerobook.optim import LambdaLR
 from zerobook.training import NotANumber
 from zerobook import functional
 from zerobook.autograd import Tensor
@@ -134,10 +135,10 @@ class GANTrainer:
                  saturating=False, rng=None):
         lr_d, lr_g = np.broadcast_to(lr, 2).tolist()
         nets = gan.discriminator, gan.generator
-        self.discriminator_optimizer, self.generator_optimizer = (
+        self.optimizers = [
             Adam(net.parameters(), lr=rate, betas=betas)
             for net, rate in zip(nets, (lr_d, lr_g))
-        )
+        ]
         self.gan, self.noise, self.saturating = gan, noise, saturating
         self.rng = np.random.default_rng(rng)
 
@@ -150,6 +151,14 @@ class GANTrainer:
 
 
 # %% 3.1 book/generative/adversarial_game.md
+def descend(self, player, loss):
+    """A step of one network, 0 or 1, down its loss; the loss."""
+    self.optimizers[player].zero_grad()
+    loss.backward()
+    self.optimizers[player].step()
+    return loss.item()
+
+
 def discriminator_step(self, real, y=None):
     """One step on `real` and as many generated examples; the loss.
 
@@ -159,26 +168,19 @@ def discriminator_step(self, real, y=None):
     x = np.concatenate([self.blur(real), self.blur(fake)])  # (2N, ...)
     is_real = np.repeat([1.0, 0.0], len(real))
     logits = self.gan.score(x, None if y is None else np.tile(y, 2))
-    loss = binary_cross_entropy(logits, is_real)
-    self.discriminator_optimizer.zero_grad()
-    loss.backward()
-    self.discriminator_optimizer.step()
-    return loss.item()
+    return self.descend(0, binary_cross_entropy(logits, is_real))
 
 
 # %% 3.1 book/generative/adversarial_game.md
 def generator_step(self, n, y=None):
     """One step on `n` generated examples; the loss."""
     x = self.gan.generate(self.gan.noise(n, self.rng), y)
-    loss = generator_loss(self.gan.score(self.blur(x), y), self.saturating)
-    self.generator_optimizer.zero_grad()
-    loss.backward()
-    self.generator_optimizer.step()
-    return loss.item()
+    logits = self.gan.score(self.blur(x), y)
+    return self.descend(1, generator_loss(logits, self.saturating))
 
 
+GANTrainer.descend, GANTrainer.generator_step = descend, generator_step
 GANTrainer.discriminator_step = discriminator_step
-GANTrainer.generator_step = generator_step
 
 
 # %% 3.1 book/generative/adversarial_game.md
@@ -197,9 +199,27 @@ GANTrainer.play = play
 
 
 # %% 3.1 book/generative/adversarial_game.md
+def falling_rates(self, steps):
+    """Schedules for both optimisers: full for half, then down to 0."""
+    return [LambdaLR(o, lambda step: min(1, 2 - 2 * step / steps))
+            for o in self.optimizers]
+
+
+def _examples(X, y):
+    """Examples and classes as arrays of equal length."""
+    X, y = np.asarray(X, np.float32), None if y is None else np.asarray(y)
+    if y is not None and len(y) != len(X):
+        raise ValueError(f"{len(X)} examples, {len(y)} classes")
+    return X, y
+
+
+GANTrainer.falling_rates = falling_rates
+
+
+# %% 3.1 book/generative/adversarial_game.md
 def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
             average=None, after_step=None, rng=None, **options):
-    """Train a GAN; returns both losses at every step, (steps, 2).
+    """Train a GAN (section 3.1); both losses at every step, (steps, 2).
 
     Parameters
     ----------
@@ -216,26 +236,24 @@ def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
     after_step : callable, optional
         Called as ``after_step(steps_done)``.
     **options
-        Of `GANTrainer`: `lr`, `betas`, `saturating`.
+        Of `GANTrainer`: `lr`, `betas`, `saturating`. The rates fall to 0
+        over the second half.
 
     Raises
     ------
     NotANumber
         Names the step at which a loss was no longer finite.
-
-    Notes
-    -----
-    Section 3.1.
     """
-    X, y = np.asarray(X, np.float32), None if y is None else np.asarray(y)
-    if y is not None and len(y) != len(X):
-        raise ValueError(f"{len(X)} examples, {len(y)} classes")
-    trainer, losses = GANTrainer(gan, rng=rng, **options), np.empty((steps, 2))
+    (X, y), losses = _examples(X, y), np.empty((steps, 2))
+    trainer = GANTrainer(gan, rng=rng, **options)
+    rates = trainer.falling_rates(steps)
     for step in range(steps):
         trainer.noise = noise * (1 - step / steps)
         losses[step] = trainer.play(X, y, batch_size, turns)
         if not np.isfinite(losses[step]).all():
             raise NotANumber(f"step {step}: losses {losses[step]}")
+        for rate in rates:
+            rate.step()
         if average is not None:
             average.update_parameters(gan)
         if after_step is not None:
