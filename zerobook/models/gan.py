@@ -1,5 +1,5 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
-"""Generative adversarial networks: two networks, trained against each other."""
+"""Generative adversarial networks: two nets, trained against each other."""
 
 import numpy as np
 from zerobook.functional import binary_cross_entropy
@@ -366,7 +366,7 @@ def beside(self, x, y):
     if y.shape != (len(x),):
         raise ValueError(f"{y.size} classes for {len(x)} examples")
     if y.size and not (y.min() >= 0 and y.max() < K):
-        raise IndexError(f"classes {y.min()} to {y.max()}, not in 0 .. {K - 1}")
+        raise IndexError(f"classes {y.min()} to {y.max()}: want 0 .. {K - 1}")
     x = functional.as_tensor(x)
     return concatenate([x, Tensor(one_hot(y, K), dtype=x.dtype)], axis=1)
 
