@@ -2,6 +2,7 @@
 """Diffusion: noise added in small steps, and a network that takes it away."""
 
 import numpy as np
+from zerobook.nn.conditional import check_options
 from zerobook.nn.module import Module
 from zerobook import functional
 from zerobook.nn.conditional import check_rows, withhold
@@ -106,10 +107,7 @@ class DDPM(Module):
 
     def __init__(self, net, features, *, timesteps=100, bounds=None,
                  drop=0.1):
-        if not 0 <= drop <= 1:
-            raise ValueError(f"drop must lie in 0 .. 1: {drop}")
-        if bounds is not None and not bounds[0] < bounds[1]:
-            raise ValueError(f"bounds must rise: {bounds}")
+        check_options(bounds, drop)
         self.net, self.features, self.timesteps = net, features, timesteps
         self.bounds, self.drop = bounds, drop
         self.alpha_bar = cosine_schedule(timesteps)  # (T + 1,)

@@ -135,6 +135,14 @@ def check_rows(x, features):
     return x
 
 
+def check_options(bounds, drop):
+    """Refuse bounds that do not rise, and shares outside 0 .. 1."""
+    if not 0 <= drop <= 1:
+        raise ValueError(f"drop must lie in 0 .. 1: {drop}")
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError(f"bounds must rise: {bounds}")
+
+
 # %% 3.4 book/generative/digit_diffusion.md
 def guided(net, x, t, y=None, guidance=1.0):
     """What `net` answers, pushed away from its answer without a class.
