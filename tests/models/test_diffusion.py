@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import torch
 
 from zerobook.models.diffusion import (
     DDPM,
