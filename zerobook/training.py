@@ -330,7 +330,7 @@ def update_parameters(self, model):
 AveragedModel.update_parameters = update_parameters
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 class OwnLoss(Module):
     """A model that answers a batch with its own loss, as `fit` wants it."""
 
@@ -342,7 +342,7 @@ class OwnLoss(Module):
         return self.model.loss(*batch, rng=self.rng)
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 def fit_by_loss(model, X, y=None, *, epochs, batch_size=128, lr=3e-3,
                 decay=0.998, rng=None, progress=False):
     """Train a model that brings its own loss, ``model.loss(X, y, rng=rng)``.

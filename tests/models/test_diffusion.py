@@ -122,7 +122,6 @@ def test_ddim_without_chance_keeps_the_noise():
 
 
 def test_the_weights_of_the_bound_are_the_divergence_of_torchs_gaussians():
-    torch = pytest.importorskip("torch")
     Normal = torch.distributions.Normal
     bars, x, x0, guess = cosine_schedule(40), 0.3, np.array([0.9]), -0.2
     for t in (2, 20, 39):

@@ -76,7 +76,7 @@ def posterior(x, x0, abar_t, abar_s):
     return mean, (1 - alpha) * old / new
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 class DDPM(Module):
     """A denoising diffusion probabilistic model of vectors.
 
@@ -113,7 +113,7 @@ class DDPM(Module):
         self.alpha_bar = cosine_schedule(timesteps)  # (T + 1,)
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 def ddpm_loss(self, x, y=None, *, rng=None):
     """Half the mean squared error of the guessed noise.
 

@@ -8,7 +8,7 @@ from zerobook.nn.module import Module, ModuleList
 from zerobook.autograd import Tensor, no_grad
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 def time_features(t, octaves=6):
     """Sines and cosines of times in 0 .. 1: (N,) -> (N, 2 * octaves).
 
@@ -25,7 +25,7 @@ def time_features(t, octaves=6):
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 class ConditionalBlock(Module):
     """Two linear maps around a SiLU, added; `told` joins in between.
 
@@ -45,7 +45,7 @@ class ConditionalBlock(Module):
         return h + self.second(inner)
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 class ConditionalMLP(Module):
     """A vector in, a vector out, told a time and perhaps a class.
 
@@ -89,7 +89,7 @@ class ConditionalMLP(Module):
             p.data[...] = 0
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 def _class_rows(y, n, n_classes):
     """Row of the class table for each example, or an error."""
     if y is None:
@@ -119,7 +119,7 @@ def conditional_forward(self, x, t, y=None):
 ConditionalMLP.forward = conditional_forward
 
 
-# %% 3.4 book/generative/diffusion.md
+# %% 3.4 book/generative/denoising.md
 def withhold(y, share, n_classes, *, rng):
     """Set a random share of the classes `y` to `n_classes`, "no class"."""
     if y is None:
