@@ -4,6 +4,7 @@
 #   TORCH=             go without PyTorch: tests that need it skip, and pages
 #                      that compare with it cannot be built
 #   P=book/…/page.md   the page that `make page` builds
+#   R=name             the recorded run that `make runs` repeats
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -19,8 +20,8 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help book test check page serve tangle routes bench lint dist clean \
-	setup browser notebooks
+.PHONY: help book test check page serve tangle runs routes bench lint dist clean \
+	setup browser notebooks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -35,8 +36,9 @@ test: setup  ## run the tests, and the examples in the docstrings
 	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
-check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
+check: setup  ## everything that CI asks: tangle, records, lint, test, book, routes, browser, notebooks
 	@$(PY) -m zerobook tangle --check
+	@$(PY) -m zerobook runs --check
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) book
@@ -55,8 +57,14 @@ serve: tangle  ## build the book and open it on this machine alone
 tangle: setup  ## write zerobook/ from the chapters
 	@$(PY) -m zerobook tangle
 
+runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
+	@$(PY) -m zerobook runs $(R)
+
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
+
+corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
+	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
 bench: setup  ## measure speed against scikit-learn's, and the build's
 	@$(PY) -m bench
