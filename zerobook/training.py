@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from zerobook import safetensors
 from zerobook.nn.module import Module
+from zerobook.data import DataLoader, TensorDataset
+from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -317,3 +319,60 @@ def update_parameters(self, model):
 
 
 AveragedModel.update_parameters = update_parameters
+
+
+# %% 3.4 book/generative/denoising.md
+class OwnLoss(Module):
+    """A model that answers a batch with its own loss, as `fit` wants it."""
+
+    def __init__(self, model, rng):
+        self.model, self.rng = model, rng
+
+    def forward(self, *batch):
+        """``model.loss(*batch, rng=rng)``."""
+        return self.model.loss(*batch, rng=self.rng)
+
+
+# %% 3.4 book/generative/denoising.md
+def fit_by_loss(model, X, y=None, *, epochs, batch_size=128, lr=3e-3,
+                decay=0.998, rng=None, progress=False):
+    """Train a model that brings its own loss, ``model.loss(X, y, rng=rng)``.
+
+    Parameters
+    ----------
+    model : Module
+        Trained in place, by AdamW with clipped gradients; the rate rises
+        for 100 steps and falls along half a cosine.
+    X, y : ndarray of shape (N, ...)
+        `y` may be left out.
+    epochs, batch_size : int
+    lr : float
+    decay : float
+        What the running mean of the weights keeps at each step.
+    rng : Generator or int, optional
+        Draws the batches, and whatever the loss draws.
+    progress : bool
+        As for `fit`.
+
+    Returns
+    -------
+    averaged : Module
+        A copy of the model with the running mean of its weights.
+    curve : list of float
+        The loss of every step, before that step.
+
+    Notes
+    -----
+    Section 3.4.
+    """
+    rng, size = np.random.default_rng(rng), min(batch_size, len(X))
+    rows = TensorDataset(*((X, X) if y is None else (X, y, X)))
+    loader = DataLoader(rows, size, shuffle=True, rng=rng, drop_last=True)
+    rule = AdamW(model.parameters(), lr=lr, weight_decay=0.0)
+    schedule = LambdaLR(rule, warmup_cosine(100, epochs * len(loader)))
+    average = AveragedModel(model, decay)
+    curve = fit(OwnLoss(model, rng), lambda loss, _: loss, loader, rule,
+                epochs=epochs, schedule=schedule, clip=1.0,
+                after_step=lambda *_: average.update_parameters(model),
+                progress=progress)
+    return average.module, curve
