@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 from zerobook import safetensors
+from zerobook.nn.module import Module
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -270,3 +271,58 @@ def checkpoint_load(self):
 
 
 Checkpoint.save, Checkpoint.load = checkpoint_save, checkpoint_load
+
+
+# %% 3.1 book/generative/digit_gan.md
+class AveragedModel(Module):
+    """A copy of a model whose weights are a running mean of the model's.
+
+    Parameters
+    ----------
+    model : Module
+        Copied; it goes on training, the copy stays in eval().
+    decay : float
+        What the mean keeps at each update, in 0 .. 1; it remembers about
+        ``1 / (1 - decay)`` steps.
+
+    Attributes
+    ----------
+    module : Module
+        The copy. Called, an `AveragedModel` calls it.
+    n_averaged : int
+        Updates so far; the first copies the weights as they are.
+
+    Notes
+    -----
+    Section 3.1. PyTorch: ``torch.optim.swa_utils.AveragedModel`` with
+    ``get_ema_multi_avg_fn(decay)``. Buffers are copied, not averaged.
+    """
+
+    def __init__(self, model, decay=0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in 0 .. 1, got {decay}")
+        self.module, self.decay = copy.deepcopy(model).eval(), decay
+        self.register_buffer("n_averaged", np.array(0))
+        for p in self.module.parameters():
+            p.requires_grad, p.grad, p._buffer = False, None, None
+
+    def forward(self, *inputs, **options):
+        """What the averaged model answers."""
+        return self.module(*inputs, **options)
+
+
+# %% 3.1 book/generative/digit_gan.md
+def update_parameters(self, model):
+    """Move the average towards the weights that `model` has now."""
+    keep = self.decay if self.n_averaged else 0.0
+    trained = dict(model.named_parameters())
+    for name, p in self.module.named_parameters():
+        p.data *= keep
+        p.data += (1 - keep) * trained[name].data
+    ours = dict(self.module.named_buffers())
+    for name, array in model.named_buffers():
+        ours[name][...] = array
+    self.n_averaged += 1
+
+
+AveragedModel.update_parameters = update_parameters
