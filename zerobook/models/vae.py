@@ -1,66 +1,16 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Variational autoencoders."""
 
-import math
 import numpy as np
-from zerobook import functional
 from zerobook import nn
-from zerobook.autograd import Tensor
+from zerobook import functional
+from zerobook.functional import binomial_nll, gaussian_kl
 from zerobook.activations import sigmoid
-from zerobook.autograd import no_grad
+from zerobook.autograd import Tensor, no_grad
 from zerobook.optim import Adam, LambdaLR, warmup_cosine
 
 
 # %% 3.2 book/generative/vae.md
-def binomial_nll(logits, x, levels=16):
-    """Surprise at images whose pixels are counts, in nats an image.
-
-    Parameters
-    ----------
-    logits : Tensor of shape (N, D)
-        Of the probability that one of the `levels` cells is inked.
-    x : ndarray of shape (N, D)
-        Counts divided by `levels`, so from 0 to 1.
-    levels : int
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean over images of the sum over pixels. An image of D pixels costs
-        ``D * log(levels + 1)`` at most of models that know nothing.
-
-    Notes
-    -----
-    Section 3.2.
-    """
-    counts = np.rint(np.asarray(x) * levels).astype(int)
-    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
-             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
-    ways = float(np.array(table)[counts].sum() / len(counts))
-    cells = levels * logits.shape[1]
-    return functional.binary_cross_entropy(logits, x) * cells - ways
-
-
-# %% 3.2 book/generative/vae.md
-def gaussian_kl(mean, log_var):
-    """Divergence of N(mean, exp(log_var)) from N(0, 1), nats an image.
-
-    Summed over the last axis, mean over rows; 0 where `q` ignores its
-    input. Section 3.2; both arguments are Tensors of shape (N, Z).
-    """
-    parts = mean * mean + log_var.exp() - log_var - 1.0
-    return parts.sum() * (0.5 / len(mean))
-
-
-# %% 3.2 book/generative/vae.md
-def perceptron(widths, rng):
-    """Linear layers with a GELU between each two. Section 3.2."""
-    layers = []
-    for n_in, n_out in zip(widths, widths[1:]):
-        layers += [nn.Linear(n_in, n_out, rng=rng), nn.GELU()]
-    return nn.Sequential(*layers[:-1])
-
-
 class VAE(nn.Module):
     """Images out of a space of hidden choices, and the way back.
 
@@ -86,8 +36,8 @@ class VAE(nn.Module):
         rng = np.random.default_rng(rng)
         self.latent, self.n_pixels, self.levels = latent, n_pixels, levels
         H = hidden
-        self.encoder = perceptron([n_pixels, H, H, 2 * latent], rng)
-        self.decoder = perceptron([latent, H, H, n_pixels], rng)
+        self.encoder = nn.mlp([n_pixels, H, H, 2 * latent], rng=rng)
+        self.decoder = nn.mlp([latent, H, H, n_pixels], rng=rng)
 
 
 # %% 3.2 book/generative/vae.md

@@ -17,3 +17,4 @@ from zerobook.nn.transformer import TransformerEncoder
 from zerobook.nn.transformer import TransformerEncoderLayer
 from zerobook.nn.modern import GroupedQueryAttention, ModernBlock
 from zerobook.nn.modern import RMSNorm, SwiGLU
+from zerobook.nn.linear import mlp
