@@ -47,6 +47,7 @@ def test_the_entries_go_where_k_means_would_put_them():
     centres = np.array([[-4.0, 0], [4, 0], [0, 4]])
     points = centres[rng.integers(0, 3, 600)] + 0.1 * rng.normal(size=(600, 2))
     book = Codebook(1, 3, 2, decay=0.9, rng=0)
+    book.entries[...] = book.total[...] = [[[-1, 0], [1, 0], [0, 1]]]
     for _ in range(200):
         h = points[rng.integers(0, 600, 64)].astype(np.float32)[:, None]
         book.follow(h, book.choose(h))
