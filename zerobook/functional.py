@@ -5,6 +5,7 @@ import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import Tensor, from_op, grad_enabled
 from zerobook.autograd import unbroadcast
+import math
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -1070,3 +1071,44 @@ def rotary(x, positions=None, base=10_000.0):
         x.accumulate(_turn(g, cos, -sin), owned=True)
 
     return from_op(_turn(x.data, cos, sin), (x,), backward)
+
+
+# %% 3.2 book/generative/vae.md
+def binomial_nll(logits, x, levels=16):
+    """Surprise at images whose pixels are counts, in nats an image.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, D)
+        Of the probability that one of the `levels` cells is inked.
+    x : ndarray of shape (N, D)
+        Counts divided by `levels`, so from 0 to 1.
+    levels : int
+
+    Returns
+    -------
+    Tensor of shape ()
+        Mean over images of the sum over pixels. An image of D pixels costs
+        ``D * log(levels + 1)`` at most of models that know nothing.
+
+    Notes
+    -----
+    Section 3.2.
+    """
+    counts = np.rint(np.asarray(x) * levels).astype(int)
+    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
+             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
+    ways = float(np.array(table)[counts].sum() / len(counts))
+    cells = levels * logits.shape[1]
+    return binary_cross_entropy(logits, x) * cells - ways
+
+
+# %% 3.2 book/generative/vae.md
+def gaussian_kl(mean, log_var):
+    """Divergence of N(mean, exp(log_var)) from N(0, 1), nats an image.
+
+    Summed over the last axis, mean over rows; 0 where `q` ignores its
+    input. Section 3.2; both arguments are Tensors of shape (N, Z).
+    """
+    parts = mean * mean + log_var.exp() - log_var - 1.0
+    return parts.sum() * (0.5 / len(mean))
