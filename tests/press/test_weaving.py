@@ -216,6 +216,14 @@ def test_a_name_is_known_in_the_cells_below_until_it_is_bound_anew():
     assert (first, second, third) == (["f@a"], ["f@a"], [])
 
 
+def test_a_name_imported_anew_from_elsewhere_is_no_longer_the_book_s():
+    mine, theirs, alias = found(
+        "from zerobook.a import f, g", "from numpy import f\nf, g",
+        "import zerobook.a as f\nf.g",
+    )
+    assert (mine, theirs, alias) == (["f@a", "g@a"], ["g@a"], ["g@a"])
+
+
 def test_the_page_that_builds_a_name_links_it_too():
     assert found("def f(x):\n    return x\nh = f(1)", tangle="zerobook/a.py") == [
         ["f@a"]

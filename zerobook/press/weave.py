@@ -1,7 +1,6 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Sphinx extension: what a page of this book has beyond its own text."""
 
-import ast
 import html
 import posixpath
 from pathlib import Path
@@ -143,7 +142,7 @@ def bars(page, loom):
             result.append(None)
             continue
         module = module_of(cell.target)
-        names = [name for name, _ in definitions(ast.parse(cell.code).body)]
+        names = [name for name, _ in definitions(tree_of(cell).body)]
         names += [name for name in offered(cell) if name not in names]
         used = {}
         for name in names:
