@@ -43,6 +43,7 @@ def book(options):
     return code
 
 
+# %% book/given/package.md
 def runs(options):
     """Run what is too long for a build, and keep what came out."""
     from functools import partial
