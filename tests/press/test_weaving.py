@@ -103,6 +103,14 @@ def test_a_file_that_a_cell_names_counts(small):
     assert changed(small, "book/data.csv", "1", "2") == {"c"}
 
 
+def test_what_a_build_has_written_counts_for_no_page(small):
+    (small / "_build").mkdir()
+    (small / "_build" / "all.pickle").write_text("1\n")
+    page = small / "book" / "c.md"
+    page.write_text(page.read_text().replace("1 + 1", '"_build/all.pickle"'))
+    assert changed(small, "_build/all.pickle", "1", "2") == set()
+
+
 def test_a_file_that_the_front_matter_lists_counts(small):
     (small / "runs").mkdir()
     (small / "runs" / "long.json").write_text("1\n")

@@ -209,8 +209,9 @@ def files_named(words, page, root):
             path = folder / word
             if "." in word and path.is_file():
                 found.add(path.resolve())
-    home = Path(root).resolve()
-    return {path for path in found if path.is_relative_to(home)}
+    home, built = Path(root).resolve(), Path(root, "_build").resolve()
+    return {path for path in found if path.is_relative_to(home)
+            and not path.is_relative_to(built)}  # a build changes those
 
 
 # %% book/press/executing.md
