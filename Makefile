@@ -21,7 +21,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help book test check page serve tangle runs routes bench lint dist clean \
-	setup browser notebooks
+	setup browser notebooks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -32,7 +32,7 @@ book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
-	@$(PY) -m pytest --doctest-modules \
+	@$(PY) -m pytest -n 2 --dist loadfile --doctest-modules \
 	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
@@ -63,6 +63,9 @@ runs: tangle  ## run what is too long for a build, where its record is stale, or
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
 
+corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
+	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
+
 bench: setup  ## measure speed against scikit-learn's, and the build's
 	@$(PY) -m bench
 
@@ -70,7 +73,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest tests/browser
+	@$(PY) -m pytest -n 2 tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py
