@@ -11,7 +11,6 @@ import zerobook
 # %% book/given/package.md
 def tangle(options):
     """Write the package, a snapshot of it, or say what is stale."""
-    from zerobook.press.routes import snapshot
     from zerobook.press.writing import tangle as write
 
     if options.until is None:
@@ -19,6 +18,8 @@ def tangle(options):
     if options.output is None or options.check:
         print("--until needs -o DIR, without --check", file=sys.stderr)
         return 2
+    from zerobook.press.routes import snapshot
+
     return snapshot(options.root, options.until, options.output, options.route)
 
 
@@ -43,6 +44,7 @@ def book(options):
     return code
 
 
+# %% book/given/package.md
 def runs(options):
     """Run what is too long for a build, and keep what came out."""
     from functools import partial
