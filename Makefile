@@ -4,6 +4,7 @@
 #   TORCH=             go without PyTorch: tests that need it skip, and pages
 #                      that compare with it cannot be built
 #   P=book/…/page.md   the page that `make page` builds
+#   R=name             the recorded run that `make runs` repeats
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -19,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help book test check page serve tangle routes bench lint dist clean \
+.PHONY: help book test check page serve tangle runs routes bench lint dist clean \
 	setup browser notebooks
 
 help:  ## list the verbs
@@ -35,8 +36,9 @@ test: setup  ## run the tests, and the examples in the docstrings
 	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
-check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
+check: setup  ## everything that CI asks: tangle, records, lint, test, book, routes, browser, notebooks
 	@$(PY) -m zerobook tangle --check
+	@$(PY) -m zerobook runs --check
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) book
@@ -54,6 +56,9 @@ serve: tangle  ## build the book and open it on this machine alone
 
 tangle: setup  ## write zerobook/ from the chapters
 	@$(PY) -m zerobook tangle
+
+runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
+	@$(PY) -m zerobook runs $(R)
 
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
