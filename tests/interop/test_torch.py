@@ -399,7 +399,7 @@ def test_the_first_weight_that_does_not_fit_is_named(wrong):
 def test_the_error_gives_the_shape_on_both_sides():
     net = nn.Linear(2, 3, rng=0)
     state = {"weight": torch.zeros(2, 3), "bias": torch.zeros(3)}
-    message = r"^weight: shape \(2, 3\) from PyTorch for \(3, 2\) \(\(2, 3\)"
+    message = r"^weight: shape \(2, 3\) from PyTorch, not \(3, 2\), which is"
     fails_and_changes_nothing(net, state, ValueError, message)
 
 

@@ -103,8 +103,8 @@ def turned(name, array, theirs, axes):
     axes = tuple(range(array.ndim)) if axes is None else axes
     wanted = tuple(array.shape[i] for i in axes)
     if theirs.shape != wanted:
-        raise ValueError(f"{name}: shape {theirs.shape} from PyTorch for "
-                         f"{wanted} ({array.shape} here)")
+        raise ValueError(f"{name}: shape {theirs.shape} from PyTorch, not "
+                         f"{wanted}, which is {array.shape} here")
     if not np.can_cast(theirs.dtype, array.dtype, "same_kind"):
         raise TypeError(f"{name}: {theirs.dtype} for {array.dtype}")
     return theirs.transpose(np.argsort(axes))
@@ -308,7 +308,8 @@ class Twins:
         kind, place = type(module).__name__, path or "the model"
         home = nn if isinstance(module, nn.Module) else pytorch().nn
         make = MAKERS.get(kind)
-        if make is None or getattr(home, kind, None) is not type(module):
+        known = getattr(home, kind, None) is type(module)
+        if make is None or not known or not hasattr(self.library, kind):
             raise TypeError(f"{place}: no twin for {type(module).__module__}."
                             f"{kind}; for models of your own there is "
                             "state_dict_to_torch")
