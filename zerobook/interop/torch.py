@@ -235,8 +235,8 @@ def transposed_options(m):
     return {**conv_options(m), "output_padding": m.output_padding}
 
 
-recurrent_options = kept("input_size", "hidden_size", "bias", "batch_first")
-pool_options = kept("kernel_size", "stride", "padding")
+_recurrent = kept("input_size", "hidden_size", "bias", "batch_first")
+_pool = kept("kernel_size", "stride", "padding")
 OPTIONS = {
     "Linear": linear_options, "Embedding": embedding_options,
     "LayerNorm": norm_options, "RMSNorm": norm_options,
@@ -244,10 +244,10 @@ OPTIONS = {
     "ReLU": kept(), "Tanh": kept(), "Sigmoid": kept(), "GELU": kept(),
     "SiLU": kept(),
     "Conv2d": conv_options, "ConvTranspose2d": transposed_options,
-    "MaxPool2d": pool_options, "AvgPool2d": pool_options,
+    "MaxPool2d": _pool, "AvgPool2d": _pool,
     "BatchNorm1d": batch_norm_options, "BatchNorm2d": batch_norm_options,
-    "RNN": recurrent_options, "LSTM": recurrent_options,
-    "GRU": recurrent_options, "MultiheadAttention": attention_options,
+    "RNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent,
+    "MultiheadAttention": attention_options,
     "TransformerEncoderLayer": block_options,
     "TransformerDecoderLayer": block_options,
 }
@@ -340,6 +340,10 @@ def leaf(self, module, path):
     return make(**options).train(module.training)
 
 
+Twins.leaf = leaf
+
+
+# %% 2.1.3 book/deep_learning/to_pytorch.md
 def new(self, module, make):
     """The generator and the dtype, where our layers ask for them."""
     if self.library is not nn:
@@ -353,7 +357,7 @@ def new(self, module, make):
     return {name: all_new[name] for name in all_new if name in asked}
 
 
-Twins.leaf, Twins.new = leaf, new
+Twins.new = new
 
 
 # %% 2.1.3 book/deep_learning/to_pytorch.md
@@ -405,6 +409,7 @@ def all_parameters(module):
     ]
 
 
+# %% 2.1.3 book/deep_learning/to_pytorch.md
 def same_ties(module, out):
     """Share and freeze the parameters of `out` as in `module`."""
     axes = layouts(module if isinstance(module, nn.Module) else out)
