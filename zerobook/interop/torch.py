@@ -120,11 +120,12 @@ def load_torch_state_dict(model, state, strict=True):
     state : dict of str to torch.Tensor or ndarray
         As ``state_dict()`` of the torch module gives it.
     strict : bool
-        Whether a name too many or too few is an error.
+        False lets names be missing or unexpected, and returns them.
 
     Returns
     -------
-    missing, unexpected : list of str
+    pair of list of str
+        Missing and unexpected names, as from `Module.load_state_dict`.
 
     Raises
     ------
