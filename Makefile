@@ -21,7 +21,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help book test check page serve tangle runs routes bench lint dist clean \
-	setup browser notebooks frameworks
+	setup browser notebooks frameworks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -68,6 +68,9 @@ frameworks: tangle  ## train one model in TensorFlow and JAX too (2 GB), against
 
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
+
+corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
+	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
 bench: setup  ## measure speed against scikit-learn's, and the build's
 	@$(PY) -m bench

@@ -1,4 +1,8 @@
-"""Chapters and records travel with the wheel: `where` and pages read them."""
+"""What pages and package read travels with the wheel.
+
+Chapters for `zerobook where`, records, and the text that
+`zerobook.datasets.load_book_prose` hands out.
+"""
 
 from pathlib import Path
 
@@ -7,15 +11,16 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put `_toc.yml`, `book/**.md` and `runs/` under `zerobook/_book/`."""
+    """Put chapters, their list, data and records under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        pages, records = Path("book").rglob("*.md"), Path("runs").glob("*.*")
-        for path in [Path("_toc.yml"), *sorted(pages), *sorted(records)]:
+        files = [*Path("book").rglob("*.md"), *Path("book/_data").iterdir(),
+                 *Path("runs").glob("*.*")]
+        for path in [Path("_toc.yml"), *sorted(files)]:
             target = Path(self.build_lib, "zerobook", "_book", path)
             target.parent.mkdir(parents=True, exist_ok=True)
             self.copy_file(str(path), str(target))
