@@ -52,7 +52,8 @@ def with_zerobook(rule=Adam, eps=EPS):
 # %% 2.1.3 book/deep_learning/frameworks.md
 def keras_net(eps=EPS):
     """The network and its optimiser, in Keras on TensorFlow."""
-    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3",
+                      TF_ENABLE_ONEDNN_OPTS="0")
     import keras
 
     dense = keras.layers.Dense
