@@ -32,7 +32,7 @@ book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
-	@$(PY) -m pytest --doctest-modules \
+	@$(PY) -m pytest -n 2 --dist loadfile --doctest-modules \
 	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
@@ -79,7 +79,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest tests/browser
+	@$(PY) -m pytest -n 2 tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py
