@@ -21,7 +21,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help book test check page serve tangle runs routes bench lint dist clean \
-	setup browser notebooks corpus
+	setup browser notebooks frameworks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -59,6 +59,12 @@ tangle: setup  ## write zerobook/ from the chapters
 
 runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
 	@$(PY) -m zerobook runs $(R)
+
+frameworks: tangle  ## train one model in TensorFlow and JAX too (2 GB), against the record
+	@python=$$(constraints/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
+	  && "$$python" constraints/set_up.py --venv=.venv-frameworks \
+	    --extras=frameworks --pins=frameworks-
+	@.venv-frameworks/bin/python -m zerobook frameworks
 
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes

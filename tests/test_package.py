@@ -328,7 +328,8 @@ def test_a_missing_library_is_told_by_the_name_of_its_extra(library, call):
 def test_the_extras_are_those_of_the_design():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert set(project["project"]["optional-dependencies"]) == {
-        "plot", "data", "music", "interop", "notebook", "book", "test",
+        "plot", "data", "music", "interop", "frameworks", "notebook", "book",
+        "test",
     }
     assert [d.split(">")[0] for d in project["project"]["dependencies"]] == [
         "numpy"
