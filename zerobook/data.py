@@ -107,3 +107,50 @@ def loader_load_state_dict(self, state):
 
 DataLoader.state_dict = loader_state_dict
 DataLoader.load_state_dict = loader_load_state_dict
+
+
+# %% 3.3 book/generative/gpt.md
+class TextWindows(Dataset):
+    """Pieces of a long text, and the same pieces one token later.
+
+    Parameters
+    ----------
+    ids : ndarray of int, shape (n,)
+        The text as tokens.
+    length : int
+        Tokens T of a piece.
+    stride : int
+        Tokens from one beginning to the next; every place by default.
+
+    Raises
+    ------
+    ValueError
+        If the text is shorter than one piece and its next token.
+
+    Notes
+    -----
+    Section 3.3.
+
+    Examples
+    --------
+    >>> windows = TextWindows(np.array([3, 1, 4, 1, 5]), 3)
+    >>> x, y = windows[np.array([0, 1])]
+    >>> x.tolist(), y.tolist()
+    ([[3, 1, 4], [1, 4, 1]], [[1, 4, 1], [4, 1, 5]])
+    """
+
+    def __init__(self, ids, length, stride=1):
+        self.ids, self.length, self.stride = np.asarray(ids), length, stride
+        if len(self.ids) <= length:
+            raise ValueError(f"a text of {len(self.ids)} tokens; a piece and "
+                             f"the token after it need {length + 1}")
+
+    def __len__(self):
+        return (len(self.ids) - self.length - 1) // self.stride + 1
+
+    def __getitem__(self, rows):
+        starts = np.asarray(rows)[..., None] * self.stride
+        piece = self.ids[starts + np.arange(self.length + 1)]
+        return piece[..., :-1], piece[..., 1:]
+
+    __getitems__ = __getitem__

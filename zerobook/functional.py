@@ -1112,3 +1112,86 @@ def gaussian_kl(mean, log_var):
     """
     parts = mean * mean + log_var.exp() - log_var - 1.0
     return parts.sum() * (0.5 / len(mean))
+
+
+# %% 3.3 book/generative/gpt.md
+def _heads(x, n_head, parts):
+    """Views (parts, N, h, T, d) of an array (N, T, parts h d)."""
+    N, T = x.shape[:2]
+    return x.reshape(N, T, parts, n_head, -1).transpose(2, 0, 3, 1, 4)
+
+
+def _past_weights(query, key):
+    """Causal attention weights (N, h, S, T): a column for each query."""
+    T = query.shape[-2]
+    P = key @ query.swapaxes(-1, -2)  # (N, h, S, T)
+    P += np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(P.dtype)
+    P -= P.max(axis=-2, keepdims=True)
+    np.exp(P, out=P)
+    P /= P.sum(axis=-2, keepdims=True)
+    return P
+
+
+# %% 3.3 book/generative/gpt.md
+def causal_self_attention(qkv, n_head, p=0.0, *, rng=None):
+    """Each position looks back, in several heads: one node.
+
+    Derived in section 3.3; equal to `scaled_dot_product_attention` with
+    ``is_causal=True`` on the three parts, cut into heads.
+
+    Parameters
+    ----------
+    qkv : Tensor of shape (N, T, 3 D)
+        Queries, keys and values of all heads side by side.
+    n_head : int
+        Number h of heads; divides D.
+    p : float
+        Share of the weights that is dropped; 0 when not training.
+    rng : Generator or int, optional
+
+    Returns
+    -------
+    Tensor of shape (N, T, D)
+
+    Raises
+    ------
+    ValueError
+        If `n_head` does not divide a third of the last axis.
+    """
+    if qkv.ndim != 3 or qkv.shape[-1] % (3 * n_head):
+        raise ValueError(f"qkv {qkv.shape} for {n_head} heads: want "
+                         "(N, T, 3 D), D a multiple of the heads")
+    Q, K, V = _heads(qkv.data, n_head, 3)
+    Q = Q * Q.shape[-1] ** -0.5
+    P, mask = _past_weights(Q, K), None
+    A = P
+    if p:
+        A, mask = neural_network.dropout(P, p, rng=rng)
+    N, h, T, d = V.shape
+    y = np.empty((N, T, h * d), V.dtype)
+    np.matmul(A.swapaxes(-1, -2), V, out=_heads(y, h, 1)[0])
+
+    def backward(g):
+        grad = np.empty_like(qkv.data)
+        _look_back_backward(g, y, grad, (Q, K, V), (P, A, mask))
+        qkv.accumulate(grad, owned=True)
+
+    return from_op(y, (qkv,), backward)
+
+
+# %% 3.3 book/generative/gpt.md
+def _look_back_backward(g, y, grad, inputs, weights):
+    """Write the gradient of `causal_self_attention` into `grad`."""
+    (Q, K, V), (P, A, mask) = inputs, weights
+    n_head = Q.shape[1]
+    G, Y = (_heads(a, n_head, 1)[0] for a in (g, y))  # (N, h, T, d)
+    dQ, dK, dV = _heads(grad, n_head, 3)
+    np.matmul(A, G, out=dV)
+    Z = V @ G.swapaxes(-1, -2)  # (N, h, S, T)
+    if mask is not None:
+        Z = neural_network.dropout_backward(Z, mask)
+    Z -= np.einsum("nhtd,nhtd->nht", G, Y)[:, :, None]
+    Z *= P
+    np.matmul(Z, Q, out=dK)
+    np.matmul(Z.swapaxes(-1, -2), K, out=dQ)
+    dQ *= Q.shape[-1] ** -0.5
