@@ -11,6 +11,16 @@ import json
 import os
 from pathlib import Path
 from zerobook import safetensors
+import ctypes
+import contextlib
+import functools
+import mmap
+from zerobook.nn.module import Module, Parameter
+import multiprocessing
+import signal
+import threading
+import weakref
+from zerobook.autograd import Tensor, from_op, grad_enabled
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -270,3 +280,266 @@ def checkpoint_load(self):
 
 
 Checkpoint.save, Checkpoint.load = checkpoint_save, checkpoint_load
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def keep_heap():
+    """Keep freed memory in this process instead of handing it back.
+
+    Returns
+    -------
+    bool
+        Whether the C library could be told; only glibc (Linux) can.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        return False
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    done = libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+    return bool(done and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30))
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+@functools.cache
+def openblas():
+    """The functions by which NumPy's OpenBLAS gets and sets its threads."""
+    folder = Path(np.__file__).parent
+    names = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_",
+             "scipy_openblas_{}_num_threads", "openblas_{}_num_threads")
+    for path in [*folder.parent.glob("numpy.libs/*openblas*"),
+                 *folder.glob(".dylibs/*openblas*")]:
+        library = ctypes.CDLL(str(path))
+        for name in names:
+            if hasattr(library, name.format("set")):
+                return [getattr(library, name.format(verb))
+                        for verb in ("get", "set")]
+    return lambda: 1, lambda n: None
+
+
+@contextlib.contextmanager
+def blas_threads(n):
+    """Let one matrix product use `n` threads for the time of a block.
+
+    NumPy's wheels bring OpenBLAS, which can be told while it runs. For
+    other libraries set ``OMP_NUM_THREADS`` before Python starts.
+    """
+    get, set_ = openblas()
+    before = get()
+    set_(n)
+    try:
+        yield
+    finally:
+        set_(before)
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def shared_like(arrays):
+    """Uninitialised arrays of these shapes that forked processes share."""
+    room = [-(-a.nbytes // 64) * 64 for a in arrays]
+    memory = mmap.mmap(-1, max(sum(room), 1))
+    starts = np.cumsum([0, *room])
+    return [np.ndarray(a.shape, a.dtype, memory, start)
+            for a, start in zip(arrays, starts)]
+
+
+class Replica:
+    """A copy of a model with gradients of its own; weights are shared."""
+
+    def __init__(self, model, weights):
+        params, twins = model.parameters(), []
+        self.grads = shared_like(weights)
+        for p, weight, grad in zip(params, weights, self.grads):
+            twins.append(Parameter(weight, dtype=weight.dtype))
+            twins[-1]._buffer = grad
+        known = {id(p): twin for p, twin in zip(params, twins)}
+        self.model, self.params = copy.deepcopy(model, known), twins
+        self.ticket = self.output = None
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def own_generators(model):
+    """The generators of a model's modules, each once."""
+    return list({id(r): r for r in generators(model).values()}.values())
+
+
+def replica_forward(self, ticket, inputs, training, wanted, seeds):
+    """Run the share `inputs`; the output as an array."""
+    for module, mode in zip(self.model.modules(), training):
+        module.training = mode
+    for p, requires_grad in zip(self.params, wanted):
+        p.requires_grad = requires_grad
+    for rng, seed in zip(own_generators(self.model), seeds):
+        rng.bit_generator.state = type(rng.bit_generator)(seed).state
+    self.ticket, self.output = ticket, self.model(*inputs)
+    return self.output.data
+
+
+def replica_backward(self, ticket, g):
+    """Send `g` back; which parameters have a gradient now."""
+    if ticket != self.ticket:
+        raise RuntimeError("a later batch went through the model before "
+                           "backward() was called for this one")
+    for p in self.params:
+        p.grad = None
+    self.output.backward(g)
+    self.output = None
+    return [p.grad is not None for p in self.params]
+
+
+Replica.forward, Replica.backward = replica_forward, replica_backward
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def serve(replica, pipe):
+    """What a worker does: take a task, answer it, until the pipe closes."""
+    while True:
+        try:
+            task, *arguments = pipe.recv()
+            try:
+                answer = getattr(replica, task)(*arguments), None
+            except Exception as error:
+                answer = None, f"{type(error).__name__}: {error}"
+            pipe.send(answer)
+        except (EOFError, OSError):
+            return
+
+
+def serve_apart(replica, pipe, other_end):
+    """`serve` in a process of its own."""
+    other_end.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with blas_threads(1):
+        serve(replica, pipe)
+
+
+def hire(replica, apart):
+    """Start a worker; the worker and our end of its pipe."""
+    here, there = multiprocessing.Pipe()
+    if not apart:
+        worker = threading.Thread(
+            target=serve, args=(replica, there), daemon=True
+        )
+        worker.start()
+        return worker, here
+    fork = multiprocessing.get_context("fork")
+    worker = fork.Process(
+        target=serve_apart, args=(replica, there, here), daemon=True
+    )
+    worker.start()
+    there.close()
+    return worker, here
+
+
+def dismiss(team):
+    """Close the pipes, which ends the workers, and end who lingers."""
+    while team:
+        worker, pipe = team.pop()
+        pipe.close()
+        if hasattr(worker, "terminate"):
+            worker.terminate()
+            worker.join()
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+class DataParallel(Module):
+    """A model whose batches are shared out among several workers.
+    """
+
+    def __init__(self, module, replicas=2, workers=None):
+        if replicas < 1:
+            raise ValueError(f"replicas must be 1 or more: {replicas}")
+        if workers is None:
+            workers = "processes" if sys.platform == "linux" else "threads"
+        if workers not in ("processes", "threads"):
+            raise ValueError(f"workers: processes or threads, not {workers!r}")
+        self.module, self.replicas, self.workers = module, replicas, workers
+        self.team, self.ticket = [], 0
+        self.close = weakref.finalize(self, dismiss, self.team)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        dismiss(self.team)
+
+    def start(self):
+        """Copy the model and hire the workers, unless they are there."""
+        if self.team:
+            return
+        params = self.module.parameters()
+        self.weights = shared_like([p.data for p in params])
+        copies = [Replica(self.module, self.weights)
+                  for _ in range(1, self.replicas)]
+        self.grads = [copy.grads for copy in copies]
+        self.team += [hire(c, self.workers == "processes") for c in copies]
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def together(self, task, shares, own):
+    """All workers at `task`, each with its share, while we do `own`."""
+    pipes = [pipe for _, pipe in self.team][: len(shares)]
+    try:
+        with blas_threads(1):
+            for pipe, share in zip(pipes, shares):
+                pipe.send((task, self.ticket, *share))
+            mine = own()
+            answers = [pipe.recv() for pipe in pipes]
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        dismiss(self.team)
+        raise RuntimeError(f"a worker died during {task}") from None
+    except BaseException:
+        dismiss(self.team)
+        raise
+    for i, (_, error) in enumerate(answers, 1):
+        if error:
+            raise RuntimeError(f"replica {i} of {self.replicas}: {error}")
+    return mine, [result for result, _ in answers]
+
+
+DataParallel.together = together
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def shares(inputs, n):
+    """Cut the rows of all inputs into at most `n` shares of equal size."""
+    arrays = [np.asarray(getattr(x, "data", x) if isinstance(x, Tensor) else x) for x in inputs]
+    rows = {len(a) for a in arrays}
+    if len(rows) != 1:
+        raise ValueError(f"inputs of lengths {sorted(rows)}")
+    n = max(1, min(n, rows.pop()))
+    return list(zip(*(np.array_split(a, n) for a in arrays)))
+
+
+def parallel_forward(self, *inputs):
+    """The model's output, computed share by share at the same time."""
+    if not grad_enabled() or self.replicas == 1:
+        return self.module(*inputs)
+    self.start()
+    self.ticket += 1
+    params = self.module.parameters()
+    for p, weight in zip(params, self.weights):
+        np.copyto(weight, p.data)
+    first, *others = shares(inputs, self.replicas)
+    training = [m.training for m in self.module.modules()]
+    wanted = [p.requires_grad for p in params]
+    rngs = own_generators(self.module)
+    others = [(share, training, wanted, [int(r.integers(2**63)) for r in rngs])
+              for share in others]
+    mine, outputs = self.together("forward", others,
+                                  lambda: self.module(*first))
+    ends = np.cumsum([len(mine), *(len(y) for y in outputs)])[:-1]
+
+    def backward(g):
+        first, *others = np.split(g, ends)
+        _, reached = self.together("backward", [(g,) for g in others],
+                                   lambda: mine.backward(first))
+        for flags, grads in zip(reached, self.grads):
+            for p, flag, grad in zip(params, flags, grads):
+                if flag:
+                    p.accumulate(grad)
+
+    y = np.concatenate([mine.data, *outputs])
+    return from_op(y, tuple(params), backward)
+
+
+DataParallel.forward = parallel_forward
