@@ -74,8 +74,11 @@ def from_op(data, parents, backward):
         Without a history if no parent requires a gradient, or inside
         `no_grad`.
     """
-    out = Tensor(data, dtype=data.dtype)
-    if grad_enabled() and any(p.requires_grad for p in parents):
+    out = Tensor.__new__(Tensor)
+    out.data, out.grad, out.requires_grad = np.asarray(data), None, False
+    out._parents, out._backward, out._time = (), None, 0
+    out._owned, out._buffer = False, None
+    if grad_enabled() and any([p.requires_grad for p in parents]):
         out.requires_grad, out._time = True, next(_clock)
         out._parents, out._backward = parents, backward
     return out
@@ -348,12 +351,12 @@ def getitem(a, index):
                 for p in parts)
 
     def backward(g):
-        whole = np.zeros_like(a.data)
+        if a.grad is None or not a._owned:
+            a.accumulate(np.zeros_like(a.data), owned=True)
         if plain:
-            whole[index] = g
+            a.grad[index] += g
         else:
-            np.add.at(whole, index, g)
-        a.accumulate(whole, owned=True)
+            np.add.at(a.grad, index, g)
 
     return from_op(np.asarray(a.data[index]), (a,), backward)
 
