@@ -192,8 +192,8 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     one = np.full(D, 1 / D, x.dtype)  # rows @ one: the means, by BLAS
     rows = x.data.reshape(-1, D)
     x_hat = rows - (rows @ one)[:, None]  # (N, D)
-    variance = np.einsum("nd,nd->n", x_hat, x_hat)[:, None] / D
-    r = 1 / np.sqrt(variance + eps)  # (N, 1)
+    variance = (x_hat * x_hat) @ one  # (N,)
+    r = (1 / np.sqrt(variance + eps))[:, None]  # (N, 1)
     x_hat *= r
     y = x_hat if weight is None else x_hat * weight.data
     if bias is not None:
@@ -963,10 +963,13 @@ def _attention_shapes(query, key, value, mask):
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{said}: want (..., T, d), (..., S, d), "
                          "(..., S, d_v)")
-    try:
-        batch = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
-    except ValueError:
-        raise ValueError(f"{said}: the axes in front do not fit") from None
+    batch = q[:-2]
+    if not batch == k[:-2] == v[:-2]:
+        try:
+            batch = np.broadcast_shapes(batch, k[:-2], v[:-2])
+        except ValueError:
+            said += ": the axes in front do not fit"
+            raise ValueError(said) from None
     scores = (*batch, q[-2], k[-2])
     if mask is not None:
         try:
