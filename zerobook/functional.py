@@ -350,12 +350,14 @@ def correlate(x, w, stride, bias=None):
     (kh, kw, C, O), kernel = w.shape, w.shape[:2]
     W = w.reshape(kh, kw * C, O)
     out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, stride)]
-    y = np.zeros((len(x), *out, O), x.dtype)
-    shape = cut(*out, kw * C * O)
+    y, shape = np.empty((len(x), *out, O), x.dtype), cut(*out, kw * C * O)
     for some in chunks(len(x), out[0] * out[1] * max(kw * C, O)):
         part = y[some].reshape(-1, *shape, O)
         for u, S in enumerate(bands(x[some], kernel, stride, shape)):
-            part += S @ W[u]
+            if u:
+                part += S @ W[u]
+            else:
+                np.matmul(S, W[u], out=part)
         if bias is not None:
             part += bias
     return y
@@ -1008,11 +1010,42 @@ def attention_weights(query, key, mask=None, is_causal=False):
 
 
 # %% 2.2.3 book/deep_learning/attention.md
+def query_blocks(T, S, is_causal, size=64):
+    """Some queries at a time, each time with the keys that they may see."""
+    if not is_causal:
+        return [(slice(0, T), slice(0, S))]
+    return [(slice(t, t + size), slice(0, min(t + size, S)))
+            for t in range(0, max(T, 1), size)]
+
+
+def _block_bias(mask, is_causal, shape, dtype, rows, seen):
+    """`_scores_bias` for a block of the scores of `shape`, None if open."""
+    if mask is not None:
+        square = *mask.shape[:-2], *shape[-2:]  # the heads' axes as they are
+        mask = np.broadcast_to(mask, square)[..., rows, seen]
+    elif not is_causal:
+        return None
+    part = [len(range(n)[cut]) for n, cut in zip(shape[-2:], (rows, seen))]
+    return _scores_bias(mask, is_causal, part, dtype, rows.start)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def block_weights(Q, K, bias=None):
+    """Softmax of scores plus bias, made in the memory of one array."""
+    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., t, s)
+    if bias is not None:
+        A = np.add(A, bias, out=A if bias.ndim == 2 else None)
+    A -= A.max(axis=-1, keepdims=True)
+    np.exp(A, out=A)
+    A /= A @ np.ones((A.shape[-1], 1), A.dtype)
+    return A
+
+
+# %% 2.2.3 book/deep_learning/attention.md
 def _attention_backward(g, query, key, value, blocks, weights):
     """Gradients of `scaled_dot_product_attention`, block by block."""
     Q, K, V = query.data, key.data, value.data
-    batch = g.shape[:-2]
-    dQ, dK, dV = (np.zeros_like(X, g.dtype, shape=(*batch, *X.shape[-2:]))
+    dQ, dK, dV = (np.zeros_like(X, shape=(*g.shape[:-2], *X.shape[-2:]))
                   for X in (Q, K, V))
     for (rows, seen), A in zip(blocks, weights):
         some = g[..., rows, :]
@@ -1024,31 +1057,6 @@ def _attention_backward(g, query, key, value, blocks, weights):
         dV[..., seen, :] += A.swapaxes(-1, -2) @ some
     for parent, grad in ((query, dQ), (key, dK), (value, dV)):
         parent.accumulate(unbroadcast(grad, parent.shape), owned=True)
-
-
-# %% 2.2.3 book/deep_learning/attention.md
-def query_blocks(T, S, is_causal, size=64):
-    """Some queries at a time, each time with the keys that they may see."""
-    if not is_causal:
-        return [(slice(0, T), slice(0, S))]
-    return [(slice(t, t + size), slice(0, min(t + size, S)))
-            for t in range(0, max(T, 1), size)]
-
-
-def _block_weights(Q, K, mask, is_causal, rows, seen, shape):
-    """The weights of a block of queries, made in the memory of one array."""
-    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., t, s)
-    if mask is not None:
-        mask = np.broadcast_to(mask, shape)[..., rows, seen]
-    if mask is not None or is_causal:
-        some = _scores_bias(mask, is_causal, A.shape, A.dtype, rows.start)
-        A = np.add(A, some, out=A if mask is None else None)
-    A -= A.max(axis=-1, keepdims=True)
-    np.exp(A, out=A)
-    A /= A @ np.ones((A.shape[-1], 1), A.dtype)
-    if mask is not None:
-        A *= some > np.finfo(A.dtype).min
-    return A
 
 
 # %% 2.2.3 book/deep_learning/attention.md
@@ -1097,8 +1105,10 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     blocks, weights = query_blocks(*shape[-2:], is_causal), []
     y = np.empty_like(Q, V.dtype, shape=(*shape[:-1], V.shape[-1]))
     for rows, seen in blocks:
-        part = Q[..., rows, :], K[..., seen, :]
-        A = _block_weights(*part, mask, is_causal, rows, seen, shape)
+        bias = _block_bias(mask, is_causal, shape, V.dtype, rows, seen)
+        A = block_weights(Q[..., rows, :], K[..., seen, :], bias)
+        if mask is not None:
+            A *= bias > np.finfo(bias.dtype).min
         np.matmul(A, V[..., seen, :], out=y[..., rows, :])
         weights.append(A)
 
