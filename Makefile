@@ -58,7 +58,7 @@ tangle: setup  ## write zerobook/ from the chapters
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
 
-bench: setup  ## measure speed against scikit-learn's, and the build's
+bench: setup  ## measure speed against scikit-learn's and PyTorch's, and the build's
 	@$(PY) -m bench
 
 lint: setup  ## the linter's few rules
