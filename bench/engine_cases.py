@@ -50,7 +50,8 @@ def shapes(case):
     s, out = case.sizes, {}
 
     def linear(name, rows, columns):
-        out[f"{name}.weight"], out[f"{name}.bias"] = (rows, columns), (columns,)
+        out[f"{name}.weight"] = (rows, columns)
+        out[f"{name}.bias"] = (columns,)
 
     def norm(name):
         out[f"{name}.weight"], out[f"{name}.bias"] = (s["D"],), (s["D"],)
