@@ -45,6 +45,21 @@ CASES = {c.name: c for c in [
 ]}
 
 
+def sequential(nn, case):
+    """An MLP or a CNN; `nn` is zerobook's or PyTorch's, by the same names."""
+    s = case.sizes
+    if case.kind == "mlp":
+        a, b, c, d = s["widths"]
+        return nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c),
+                             nn.ReLU(), nn.Linear(c, d))
+    a, b, c = s["channels"]
+    return nn.Sequential(
+        nn.Conv2d(a, b, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(b, c, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(c * (s["side"] // 2) ** 2, 10),
+    )
+
+
 def shapes(case):
     """Names and shapes of the weights, (in, out) at the end."""
     s, out = case.sizes, {}

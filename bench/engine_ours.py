@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bench.engine_cases import sequential
 from zerobook import functional as F
 from zerobook import nn
 from zerobook.autograd import no_grad
@@ -67,19 +68,9 @@ class GPT(nn.Module):
 
 def build(case):
     """The untrained model."""
-    s = case.sizes
-    if case.kind == "mlp":
-        a, b, c, d = s["widths"]
-        return nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c),
-                             nn.ReLU(), nn.Linear(c, d))
-    if case.kind == "cnn":
-        a, b, c = s["channels"]
-        return nn.Sequential(
-            nn.Conv2d(a, b, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(b, c, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(c * (s["side"] // 2) ** 2, 10),
-        )
-    return {"lstm": Letters}.get(case.kind, GPT)(**s)
+    if case.kind in ("mlp", "cnn"):
+        return sequential(nn, case)
+    return {"lstm": Letters}.get(case.kind, GPT)(**case.sizes)
 
 
 def loss(y_hat, y):

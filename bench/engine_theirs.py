@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench.engine_cases import sequential
+
 
 class Letters(nn.Module):
     """An LSTM that guesses the next letter."""
@@ -69,18 +71,9 @@ class GPT(nn.Module):
 
 def build(case, gelu="tanh"):
     """The untrained model."""
+    if case.kind in ("mlp", "cnn"):
+        return sequential(nn, case)
     s = case.sizes
-    if case.kind == "mlp":
-        a, b, c, d = s["widths"]
-        return nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c),
-                             nn.ReLU(), nn.Linear(c, d))
-    if case.kind == "cnn":
-        a, b, c = s["channels"]
-        return nn.Sequential(
-            nn.Conv2d(a, b, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(b, c, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(c * (s["side"] // 2) ** 2, 10),
-        )
     return Letters(**s) if case.kind == "lstm" else GPT(gelu=gelu, **s)
 
 
