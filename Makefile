@@ -4,6 +4,7 @@
 #   TORCH=             go without PyTorch: tests that need it skip, and pages
 #                      that compare with it cannot be built
 #   P=book/…/page.md   the page that `make page` builds
+#   R=name             the recorded run that `make runs` repeats
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -19,8 +20,8 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help book test check page serve tangle routes bench lint dist clean \
-	setup browser notebooks
+.PHONY: help book test check page serve tangle runs routes bench lint dist clean \
+	setup browser notebooks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -31,12 +32,13 @@ book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
 test: setup  ## run the tests, and the examples in the docstrings
-	@$(PY) -m pytest --doctest-modules \
+	@$(PY) -m pytest -n 2 --dist loadfile --doctest-modules \
 	  --ignore=tests/browser --ignore=tests/test_notebooks.py \
 	  zerobook tests
 
-check: setup  ## everything that CI asks: tangle, lint, test, book, routes, browser, notebooks
+check: setup  ## everything that CI asks: tangle, records, lint, test, book, routes, browser, notebooks
 	@$(PY) -m zerobook tangle --check
+	@$(PY) -m zerobook runs --check
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) book
@@ -55,8 +57,14 @@ serve: tangle  ## build the book and open it on this machine alone
 tangle: setup  ## write zerobook/ from the chapters
 	@$(PY) -m zerobook tangle
 
+runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
+	@$(PY) -m zerobook runs $(R)
+
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
+
+corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
+	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
 bench: setup  ## measure speed against scikit-learn's and PyTorch's, and the build's
 	@$(PY) -m bench
@@ -65,7 +73,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest tests/browser
+	@$(PY) -m pytest -n 2 tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py

@@ -1,4 +1,8 @@
-"""The chapters travel with the wheel, so that `zerobook where` finds them."""
+"""What pages and package read travels with the wheel.
+
+Chapters for `zerobook where`, records, and the text that
+`zerobook.datasets.load_book_prose` hands out.
+"""
 
 from pathlib import Path
 
@@ -7,17 +11,19 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithBook(build_py):
-    """Put `_toc.yml` and `book/**.md` under `zerobook/_book/`, as they lie."""
+    """Put chapters, their list, data and records under `zerobook/_book/`."""
 
     def run(self):
         """Copy after the modules."""
         super().run()
         if self.editable_mode:
             return
-        for page in [Path("_toc.yml"), *sorted(Path("book").rglob("*.md"))]:
-            target = Path(self.build_lib, "zerobook", "_book", page)
+        files = [*Path("book").rglob("*.md"), *Path("book/_data").iterdir(),
+                 *Path("runs").glob("*.*")]
+        for path in [Path("_toc.yml"), *sorted(files)]:
+            target = Path(self.build_lib, "zerobook", "_book", path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.copy_file(str(page), str(target))
+            self.copy_file(str(path), str(target))
 
 
 setup(cmdclass={"build_py": BuildWithBook})

@@ -148,19 +148,21 @@ FLOORS = [
     """activations losses optim gradcheck linear_model neighbors cluster svm
     neural_network decomposition preprocessing model_selection metrics base
     persistence datasets bandit probability linear_algebra scalar_autograd
-    tokenizers sampling music safetensors data plot""",
+    tokenizers sampling music safetensors data plot records""",
     "autograd functional",
     "nn",
     "training",
     "models",
+    "experiments",
     "cli __main__",
 ]
 FLOOR = {name: k for k, row in enumerate(FLOORS) for name in row.split()}
 
 
 def part(module):
-    """zerobook.nn.conv belongs to nn."""
-    return (module.split(".") + [""])[1]
+    """zerobook.nn.conv belongs to nn, a verb's module to cli."""
+    name = (module.split(".") + [""])[1]
+    return "cli" if name.endswith("_command") else name
 
 
 def package_imports(module):
@@ -238,6 +240,61 @@ def test_numpy_is_the_only_library_that_is_imported_eagerly(module):
     eager = {n.split(".")[0] for node in top_imports(TREES[module])
              for n in names_in(node)}
     assert eager <= allowed, eager - allowed
+
+
+VERB = """
+def add_to(verbs):
+    verb = verbs.add_parser("hum", help="Hum a tune.")
+    verb.add_argument("--bars", type=int, default=4)
+    verb.set_defaults(run=lambda options: print("hm" * options.bars) or 7)
+"""
+
+
+@pytest.fixture
+def with_command(tmp_path, monkeypatch):
+    """The package with a module that brings a verb, or is broken."""
+    import zerobook
+
+    def add(text):
+        (tmp_path / "hum_command.py").write_text(text)
+        sys.modules.pop("zerobook.hum_command", None)
+        path = [*zerobook.__path__, str(tmp_path)]
+        monkeypatch.setattr(zerobook, "__path__", path)
+        importlib.invalidate_caches()
+
+    yield add
+    sys.modules.pop("zerobook.hum_command", None)
+
+
+def test_a_later_chapter_brings_a_verb_of_its_own(with_command, capsys):
+    from zerobook.cli import main
+
+    with_command(VERB)
+    assert main(["hum", "--bars", "2"]) == 7
+    assert capsys.readouterr().out == "hmhm\n"
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "Hum a tune." in capsys.readouterr().out
+
+
+def test_a_broken_verb_stops_no_other(with_command, capsys):
+    from zerobook.cli import main
+
+    with_command("this is no Python\n")
+    assert main(["where", "cli.main"]) == 0
+    with pytest.raises(SyntaxError):
+        main(["hum"])
+
+
+def test_the_command_line_starts_without_numpy():
+    said = fresh("""
+import sys
+from zerobook.cli import parser
+before = set(sys.modules)
+parser("tangle"), parser("hum")
+print("numpy" in sys.modules)
+""")
+    assert said == "False\n"
 
 
 # ---- extras
@@ -503,9 +560,8 @@ def test_the_wheel_holds_package_chapters_and_types_and_nothing_else(wheel):
         names = {n for n in shipped.namelist() if ".dist-info/" not in n}
         wanted = {str(p.relative_to(ROOT)) for p in FILES.values()}
         wanted |= {"zerobook/py.typed", "zerobook/_book/_toc.yml"}
-        wanted |= {
-            f"zerobook/_book/{page.relative_to(ROOT)}" for page in pages()
-        }
+        kept = [*pages(), *ROOT.glob("runs/*.*")]
+        wanted |= {f"zerobook/_book/{f.relative_to(ROOT)}" for f in kept}
         assert names == wanted
         for name in names:
             source = name.removeprefix("zerobook/_book/")
@@ -530,7 +586,8 @@ def test_the_source_archive_can_build_the_book(dist):
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
                    "constraints/py312.txt", "tests/conftest.py", "setup.py",
-                   *(str(page.relative_to(ROOT)) for page in pages())):
+                   *(str(page.relative_to(ROOT)) for page in pages()),
+                   *(str(f.relative_to(ROOT)) for f in ROOT.glob("runs/*.*"))):
         assert wanted in names
 
 

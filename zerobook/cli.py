@@ -2,7 +2,10 @@
 """The command line: ``zerobook`` and ``python -m zerobook``."""
 
 import argparse
+import importlib
+import pkgutil
 import sys
+import zerobook
 
 
 # %% book/given/package.md
@@ -39,6 +42,18 @@ def book(options):
     return code
 
 
+def runs(options):
+    """Run what is too long for a build, and keep what came out."""
+    from functools import partial
+
+    from zerobook.press.recording import check, run_all
+
+    say = partial(print, flush=True)
+    if options.check:
+        return check(options.root, say)
+    return run_all(options.root, options.names, say)
+
+
 def where(options):
     """Say which page of the book builds a thing."""
     from zerobook import where as say
@@ -52,8 +67,19 @@ def where(options):
 
 
 # %% book/given/package.md
-def parser():
-    """The argument parser, one subcommand a verb."""
+def later_commands():
+    """The modules of the package that bring verbs of their own."""
+    names = [m.name for m in pkgutil.iter_modules(zerobook.__path__)]
+    return [
+        importlib.import_module(f"zerobook.{name}")
+        for name in names
+        if name.endswith("_command")
+    ]
+
+
+# %% book/given/package.md
+def parser(asked=None):
+    """The argument parser, a subcommand for each verb; one is `asked` for."""
     top = argparse.ArgumentParser(prog="zerobook", description=__doc__)
     verbs = top.add_subparsers(required=True, metavar="verb")
 
@@ -79,15 +105,25 @@ def parser():
     verb.add_argument("--root", default=".", metavar="DIR")
     verb.set_defaults(run=book)
 
+    verb = verbs.add_parser("runs", help=runs.__doc__)
+    verb.add_argument("names", nargs="*", metavar="NAME")
+    verb.add_argument("--check", action="store_true")
+    verb.add_argument("--root", default=".", metavar="DIR")
+    verb.set_defaults(run=runs)
+
     verb = verbs.add_parser("where", help=where.__doc__)
     verb.add_argument("name", metavar="NAME|FILE:LINE")
     verb.set_defaults(run=where)
+    if asked not in verbs.choices:
+        for module in later_commands():
+            module.add_to(verbs)
     return top
 
 
 def main(arguments=None):
     """Run the command line; return the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(*words[:1]).parse_args(words)
     return options.run(options)
 
 

@@ -1,12 +1,13 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
-"""Data sets: installed ones, made ones, and MNIST for whoever wants more."""
+"""Data sets: installed ones, made ones, two texts, and MNIST on request."""
 
 import numpy as np
-import gzip
 import hashlib
+import pathlib
+from typing import NamedTuple
+import gzip
 import http.client
 import os
-import pathlib
 import struct
 import sys
 import tempfile
@@ -208,6 +209,125 @@ def shifted_digits(*, copies=1, canvas=16, rng=0):
     for image, pixels, i, j in zip(out, X, rows, columns):
         image[i : i + 8, j : j + 8] = pixels.reshape(8, 8)
     return out.reshape(len(X), -1), y
+
+
+# %% book/given/datasets.md
+BOOK_PROSE_SHA256 = (
+    "6bf2d81d2462650f8309303d259a7a6ab17fe9fb9f7b9ac16aa5ef484e928cb5"
+)
+HELD_OUT = {
+    "validation": (
+        "book/foundations/calculus.md",
+        "book/foundations/kernels.md",
+        "book/deep_learning/recurrent.md",
+        "book/press/judging.md",
+    ),
+    "test": (
+        "book/foundations/momentum_and_adam.md",
+        "book/foundations/overfitting.md",
+        "book/deep_learning/attention.md",
+        "book/deep_learning/batch_norm.md",
+        "book/given/datasets.md",
+        "book/press/assembling.md",
+    ),
+}
+
+
+class Texts(NamedTuple):
+    """A text in three parts that share no page."""
+
+    train: str
+    validation: str
+    test: str
+
+
+# %% book/given/datasets.md
+def book_pages():
+    """The frozen prose of each page of this book: path -> text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the snapshot is neither beside the package nor in it.
+    ValueError
+        If it is not the text whose SHA-256 stands in this module.
+    """
+    import zerobook
+
+    package = pathlib.Path(zerobook.__file__).parent
+    name = "book/_data/book_prose.txt"
+    places = [folder / name for folder in (package.parent, package / "_book")]
+    found = [place for place in places if place.is_file()]
+    if not found:
+        raise FileNotFoundError(f"no {places[0]} and no {places[1]}")
+    text = found[0].read_text("utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if digest != BOOK_PROSE_SHA256:
+        raise ValueError(f"{found[0]} is another text: SHA-256 {digest}")
+    return dict(part.split("\n", 1) for part in text.split("\f")[1:])
+
+
+# %% book/given/datasets.md
+def load_book_prose():
+    """The book's own prose, frozen, with whole pages held out.
+
+    Returns
+    -------
+    Texts
+        ``train``, ``validation`` and ``test``: plain English without code
+        and formulas, CC BY-SA 4.0 as the book is. The pages of the last two
+        are named in `HELD_OUT`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not the text whose SHA-256 stands in this module.
+
+    Notes
+    -----
+    A byte that is guessed blindly costs eight bits. `xz` needs three for a
+    byte of the test part, and 2.3 once it has read the training part.
+
+    Examples
+    --------
+    >>> from zerobook.datasets import load_book_prose
+    >>> load_book_prose().test.splitlines()[0]
+    'Momentum, Adam and mini-batches'
+    """
+    pages, held_out = book_pages(), sum(HELD_OUT.values(), ())
+    parts = {"train": [name for name in pages if name not in held_out]}
+    parts.update(HELD_OUT)
+    return Texts(**{
+        part: "\n".join(pages[name] for name in names)
+        for part, names in parts.items()
+    })
+
+
+# %% book/given/datasets.md
+def load_topics():
+    """Python's help texts, every tenth topic held out.
+
+    Returns
+    -------
+    Texts
+        ``train``, ``validation`` and ``test``, from `pydoc_data.topics`: in
+        the order of the alphabet the first topic, the eleventh and so on
+        are the test, the eighth, the eighteenth and so on the validation.
+        No paragraph stands in two parts. The text differs a little between
+        versions of Python. PSF licence.
+    """
+    from pydoc_data.topics import topics
+
+    names, seen, parts = sorted(topics), set(), {}
+    test, validation = names[::10], names[7::10]
+    train = [name for name in names if name not in {*test, *validation}]
+    for part, chosen in zip(("test", "validation", "train"),
+                            (test, validation, train)):
+        paragraphs = "\n\n".join(topics[n] for n in chosen).split("\n\n")
+        new = [p for p in dict.fromkeys(paragraphs) if p not in seen]
+        seen.update(new)
+        parts[part] = "\n\n".join(new)
+    return Texts(**parts)
 
 
 # %% book/given/datasets.md

@@ -67,8 +67,8 @@ def closure(names, root):
 
 # %% book/press/executing.md
 @functools.cache
-def code_of(path):
-    """A hash of what a module does: no comment, no docstring is in it."""
+def bare(path):
+    """The syntax tree of a file's code, without its docstrings."""
     tree = ast.parse(path.read_text("utf8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -77,7 +77,28 @@ def code_of(path):
         first = body[0]
         if isinstance(first, ast.Expr):
             node.body = body[isinstance(first.value, ast.Constant) :]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return tree
+
+
+# %% book/press/executing.md
+def essence(node):
+    """A syntax tree as tuples and lists, alike in every Python."""
+    if isinstance(node, ast.JoinedStr):  # an f-string
+        pieces = [v for v in node.values if getattr(v, "value", "") != ""]
+        node = ast.JoinedStr(pieces)
+    if isinstance(node, ast.AST):
+        fields = [(n, essence(value)) for n, value in ast.iter_fields(node)]
+        kept = [field for field in fields if field[1] not in ("None", [])]
+        return type(node).__name__, kept
+    if isinstance(node, list):
+        return [essence(item) for item in node]
+    return repr(node)
+
+
+@functools.cache
+def code_of(path):
+    """A hash of what a module does: no comment, no docstring is in it."""
+    return hashlib.sha256(repr(essence(bare(path))).encode()).hexdigest()
 
 
 # %% book/press/executing.md
@@ -138,6 +159,18 @@ def reads(page, root):
 
 
 # %% book/press/executing.md
+def records_named(tree, root):
+    """Of each recorded run that a string of the tree names, its files."""
+    found = {}
+    for node in ast.walk(tree):
+        name = getattr(node, "value", None)
+        if isinstance(name, str) and re.fullmatch(r"[a-z]\w*", name):
+            files = Path(root, "runs").glob(f"{name}.*")
+            found.setdefault(name, sorted(p for p in files if p.is_file()))
+    return {name: files for name, files in found.items() if files}
+
+
+# %% book/press/executing.md
 @functools.cache
 def chapters(root, lines):
     """All cells of the book as text, with their lines if asked for."""
@@ -158,6 +191,15 @@ def asks_the_book(page, names, root):
 
 
 # %% book/press/executing.md
+def data_of(tree, page, root):
+    """Files and records that code on a page names."""
+    found = files_named(tree, page, root)
+    if "zerobook.records" in imported(tree):
+        found |= set().union(*records_named(tree, root).values())
+    return found
+
+
+# %% book/press/executing.md
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
     tree = cell_tree(page)
@@ -168,7 +210,7 @@ def digest(page, root):
     key.update(asks_the_book(page, names, root).encode())
     for path in sorted(modules):
         key.update(f"{path.name} {code_of(path)}".encode())
-    for path in sorted(files_named(tree, page, root) | reads(page, root)):
+    for path in sorted(data_of(tree, page, root) | reads(page, root)):
         key.update(path.name.encode() + path.read_bytes())
     return key.hexdigest()[:12]
 

@@ -366,7 +366,7 @@ def run_page(root, page, modules):
     )
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), Plan(modules))
-        for name in ("_toc.yml", "book"):  # for pages that ask `where`
+        for name in ("_toc.yml", "book", "runs"):  # what pages read
             Path(folder, name).symlink_to(Path(root, name).resolve())
         try:
             client.execute(env={**os.environ, "PYTHONPATH": folder})

@@ -9,10 +9,13 @@ from docutils import nodes
 from sphinx.util import logging
 from zerobook.press.assembling import definitions
 from zerobook.press.execute import (
+    cell_tree,
     digest,
+    imported,
     kept,
     notebook_of,
     open_cache,
+    records_named,
     signed,
     versions_of,
 )
@@ -20,7 +23,8 @@ from zerobook.press.figures import inline
 from zerobook.press.judging import module_of
 from zerobook.press.linking import coloured, marks_of
 from zerobook.press.reading import read_book
-from zerobook.press.routes import built_names, offered
+from zerobook.press.recording import kept_record, mentioned
+from zerobook.press.routes import built_names, offered, tree_of
 from zerobook.press.site import _
 from zerobook.press.where import users
 
@@ -123,7 +127,7 @@ def rewritten(app, env):
     """Pages to write again because their bars say something new."""
     old = getattr(env, "zerobook_bars", {})
     env.zerobook_bars = {
-        docname: repr(bars(page, app.loom))
+        docname: repr((bars(page, app.loom), recorded(page, app.loom.root)))
         for docname, page in app.loom.pages.items()
     }
     new = env.zerobook_bars
@@ -185,6 +189,35 @@ def bar_html(module, names, used, address):
 
 
 # %% book/press/weaving.md
+READERS = {"read_record", "record_arrays"}
+
+
+def recorded(page, root):
+    """The records that each cell of a page reads."""
+    trees = [tree_of(cell) for cell in page.cells]
+    if "zerobook.records" not in imported(cell_tree(page)):
+        return [[] for _ in trees]
+    return [
+        [kept_record(name, root) for name in records_named(tree, root)]
+        if tree and READERS & mentioned(tree)
+        else []
+        for tree in trees
+    ]
+
+
+def record_html(record):
+    """The bar over a cell that reads a record."""
+    seconds, machine = record["seconds"], html.escape(record["machine"])
+    words = _("recorded run: %d s on %s, %s")
+    words %= seconds, machine, record["date"]
+    again = _("%s repeats it") % f"<code>{html.escape(record['verb'])}</code>"
+    return (
+        f'<div class="tangle-bar recorded"><span>{words}</span>'
+        f"<span>{again}</span></div>"
+    )
+
+
+# %% book/press/weaving.md
 def cells_shown(doctree, page):
     """Pairs (container, number of the cell on its page) of shown cells."""
     number = 0
@@ -241,6 +274,7 @@ BLOCK = (
 def dress_cells(loom, doctree, page, address):
     """Put bars over tangled cells and links into all cells."""
     marks, over = loom.links(page), bars(page, loom)
+    records = recorded(page, loom.root)
     for box, source, k in cells_shown(doctree, page):
         cell = page.cells[k]
         code = source.astext()
@@ -254,9 +288,11 @@ def dress_cells(loom, doctree, page, address):
             anchor = f"{mark.module}.{mark.name}"
             links[mark.start + shift] = address(home.docname, anchor), tip
         source.replace_self(raw(BLOCK % coloured(code, links)))
+        above = [raw(record_html(record)) for record in records[k]]
         if over[k]:
             box["classes"].append("tangled")
-            bar = raw(bar_html(*over[k], address))
+            above.append(raw(bar_html(*over[k], address)))
+        for bar in above:
             box.parent.insert(box.parent.index(box), bar)
 
 

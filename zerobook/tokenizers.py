@@ -1,0 +1,598 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
+"""Tokenizers: from text to whole numbers and back."""
+
+import re
+import unicodedata
+import heapq
+from collections import Counter, defaultdict
+import json
+from pathlib import Path
+from zerobook.safetensors import FormatError, write_whole
+import base64
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+class CharTokenizer:
+    """One token for each character of the training texts.
+
+    Section 3.3. `characters` are sorted, and a token is the place of its
+    character among them. A character that is not there is a ValueError.
+
+    Examples
+    --------
+    >>> from zerobook.tokenizers import CharTokenizer
+    >>> tokenizer = CharTokenizer.train(["abba"])
+    >>> tokenizer.encode("baa"), tokenizer.decode([1, 0])
+    ([1, 0, 0], 'ba')
+    """
+
+    def __init__(self, characters):
+        self.characters = sorted(set(characters))
+        self.ids = {c: i for i, c in enumerate(self.characters)}
+
+    @classmethod
+    def train(cls, texts):
+        """A tokenizer of all characters in a text, or in several."""
+        return cls("".join([texts] if isinstance(texts, str) else texts))
+
+    @property
+    def vocab_size(self):
+        return len(self.characters)
+
+    def encode(self, text):
+        """The tokens of a text, as a list of int."""
+        for place, character in enumerate(text):
+            if character not in self.ids:
+                raise ValueError(
+                    f"character {place}, {character!r}, was not in training"
+                )
+        return [self.ids[c] for c in text]
+
+    def decode(self, ids):
+        """The text of some tokens."""
+        return "".join(self.characters[i] for i in ids)
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def merge(ids, pair, new):
+    """Put `new` where `pair` stands in a list of tokens, from the left."""
+    merged, i, last = [], 0, len(ids) - 1
+    while i <= last:
+        if i < last and ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            merged.append(new)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+class Glasses(dict):
+    """For `str.translate`: a stand-in from ASCII for every character."""
+
+    def __missing__(self, code):
+        character = chr(code)
+        shown = {"L": "x", "N": "0"}.get(unicodedata.category(character)[0])
+        if character.isascii():
+            shown = character
+        self[code] = shown or ("\t" if character.isspace() else "!")
+        return self[code]
+
+
+GLASSES = Glasses()
+PIECE = re.compile(
+    r"'(?:[sdmt]|ll|ve|re)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+"
+    r"|\s+(?!\S)|\s+",
+    re.ASCII,
+)
+
+
+def split(text):
+    """Cut a text into the pieces that GPT-2 merges within.
+
+    Section 3.3. Joined again they are the text.
+    """
+    shown = text if text.isascii() else text.translate(GLASSES)
+    return [text[m.start() : m.end()] for m in PIECE.finditer(shown)]
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+BYTE_ORDER = [
+    *range(33, 127), *range(161, 173), *range(174, 256),  # printable
+    *range(33), *range(127, 161), 173,
+]
+BYTE_CHARS = dict(
+    zip(BYTE_ORDER, map(chr, [*BYTE_ORDER[:188], *range(256, 324)]))
+)
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+class PairCounts:
+    """How often each pair of neighbours stands in a bag of words."""
+
+    def __init__(self, words):
+        self.words = words  # a list of [tokens, count]
+        self.counts, self.where = Counter(), defaultdict(set)
+        for k in range(len(words)):
+            self.add(k, +1)
+        self.heap = [(-n, pair) for pair, n in self.counts.items()]
+        heapq.heapify(self.heap)
+
+    def add(self, k, sign):
+        """Count word `k` in, or out again; return its pairs."""
+        ids, count = self.words[k]
+        pairs = list(zip(ids, ids[1:]))
+        for pair in pairs:
+            self.counts[pair] += sign * count
+            self.where[pair].add(k)
+        return pairs
+
+    def most_frequent(self):
+        """The pair of highest count, smallest numbers first, and its count."""
+        while self.heap:
+            count, pair = heapq.heappop(self.heap)
+            now = self.counts[pair]
+            if now == -count:
+                return pair, now
+            if now > 0:
+                heapq.heappush(self.heap, (-now, pair))
+        return None, 0
+
+    def join(self, pair, new):
+        """Merge a pair wherever it stands."""
+        changed = set()
+        for k in self.where.pop(pair):
+            self.add(k, -1)
+            self.words[k][0] = merge(self.words[k][0], pair, new)
+            changed.update(self.add(k, +1))
+        for other in changed:
+            heapq.heappush(self.heap, (-self.counts[other], other))
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def learn_merges(texts, n_merges, min_frequency=2):
+    """Pairs of bytes-like tokens to be joined, in the order of learning.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    n_merges : int
+        At most so many.
+    min_frequency : int
+        A pair that occurs less often is not merged.
+
+    Returns
+    -------
+    list of (bytes, bytes)
+    """
+    pieces = Counter(piece for text in texts for piece in split(text))
+    number = {b: i for i, b in enumerate(BYTE_ORDER)}
+    words = [[[number[b] for b in piece.encode()], count]
+             for piece, count in pieces.items()]
+    names = [bytes([b]) for b in BYTE_ORDER]
+    known = {name: i for i, name in enumerate(names)}
+    pairs, merges = PairCounts(words), []
+    while len(merges) < n_merges:
+        pair, count = pairs.most_frequent()
+        if pair is None or count < min_frequency:
+            break
+        left, right = names[pair[0]], names[pair[1]]
+        new = known.setdefault(left + right, len(names))
+        names += [left + right] if new == len(names) else []
+        merges.append((left, right))
+        pairs.join(pair, new)
+    return merges
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+END_OF_TEXT = "<|endoftext|>"
+
+
+class BPETokenizer:
+    """Byte-level byte-pair encoding, in GPT-2's form.
+
+    Parameters
+    ----------
+    merges : list of (bytes, bytes)
+        In the order of learning.
+    specials : sequence of str, or dict of str to int
+        Tokens that stand for themselves: 0, 1, … unless numbers are given.
+    vocab : dict of bytes to int, optional
+        Numbers of the other tokens; by default bytes, then merges.
+
+    Notes
+    -----
+    Section 3.3; Sennrich, Haddow and Birch (2016), on bytes as in GPT-2.
+    Characters newer than Python's Unicode count as signs, not letters.
+
+    Examples
+    --------
+    >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=260)
+    >>> ids = tokenizer.encode("low lower")
+    >>> [tokenizer.tokens[i] for i in ids]
+    [b'low', b' low', b'e', b'r']
+    >>> tokenizer.decode(ids)
+    'low lower'
+    """
+
+    def __init__(self, merges=(), specials=(END_OF_TEXT,), vocab=None):
+        if not isinstance(specials, dict):
+            specials = {name: i for i, name in enumerate(specials)}
+        self.merges, self.specials = list(merges), specials
+        if vocab is None:
+            names = [bytes([b]) for b in BYTE_ORDER]
+            names += [left + right for left, right in self.merges]
+            first, names = len(specials), dict.fromkeys(names)
+            vocab = {name: first + i for i, name in enumerate(names)}
+        self.vocab, self.cache = vocab, {}
+        self.tokens = self.check()
+        self.joins = {
+            (self.vocab[a], self.vocab[b]): (rank, self.vocab[a + b])
+            for rank, (a, b) in enumerate(self.merges)
+        }
+        self.byte_ids = [self.vocab[bytes([b])] for b in range(256)]
+        self.special_pattern = self.pattern_of_specials()
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def check(self):
+    """The bytes of each token by its number; ValueError if none can be."""
+    known = {bytes([b]) for b in range(256)}
+    if not known <= self.vocab.keys():
+        raise ValueError("a vocabulary must hold each of the 256 bytes")
+    for rank, (left, right) in enumerate(self.merges):
+        if not {left, right} <= known or left + right not in self.vocab:
+            raise ValueError(
+                f"merge {rank} joins {left!r} and {right!r}: a side that no "
+                "earlier merge makes, or a result that has no number"
+            )
+        known.add(left + right)
+    if "" in self.specials:
+        raise ValueError("a special token cannot be empty")
+    names = {i: name for name, i in self.vocab.items()}
+    names |= {i: name.encode() for name, i in self.specials.items()}
+    n = len(self.vocab) + len(self.specials)
+    if any(type(i) is not int for i in names) or sorted(names) != [*range(n)]:
+        raise ValueError(f"{n} tokens need the numbers 0 to {n - 1}, each once")
+    return [names[i] for i in range(n)]
+
+
+def pattern_of_specials(self):
+    """A pattern that finds the special tokens, the longest first."""
+    longest = sorted(self.specials, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest)) or r"(?!)")
+
+
+BPETokenizer.check = check
+BPETokenizer.pattern_of_specials = pattern_of_specials
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def train(cls, texts, vocab_size, specials=(END_OF_TEXT,), min_frequency=2):
+    """A tokenizer whose merges are learned from a text, or from several.
+
+    Parameters
+    ----------
+    texts : str or iterable of str
+    vocab_size : int
+        Of all tokens together; at least 256 and the specials. It is less
+        when no pair occurs `min_frequency` times any more.
+    specials : sequence of str
+    min_frequency : int
+    """
+    least = 256 + len(specials)
+    if vocab_size < least:
+        raise ValueError(
+            f"vocab_size is {vocab_size}, but {least} tokens are there "
+            "before the first merge"
+        )
+    texts = [texts] if isinstance(texts, str) else texts
+    merges = learn_merges(texts, vocab_size - least, min_frequency)
+    return cls(merges, specials)
+
+
+BPETokenizer.train = classmethod(train)
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+NEVER = float("inf"), None
+CACHE = 100_000  # pieces
+
+
+def encode_piece(self, piece):
+    """The tokens of one piece: the earliest merge first, until none fits."""
+    ids = [self.byte_ids[b] for b in piece.encode()]
+    while len(ids) > 1:
+        pairs = zip(ids, ids[1:])
+        pair = min(pairs, key=lambda pair: self.joins.get(pair, NEVER))
+        _, new = self.joins.get(pair, NEVER)
+        if new is None:
+            break
+        ids = merge(ids, pair, new)
+    if len(self.cache) < CACHE:
+        self.cache[piece] = ids
+    return ids
+
+
+def encode_ordinary(self, text):
+    """The tokens of a text in which no special token is looked for."""
+    ids, cache = [], self.cache
+    for piece in split(text):
+        ids += cache.get(piece) or self.encode_piece(piece)
+    return ids
+
+
+BPETokenizer.encode_piece = encode_piece
+BPETokenizer.encode_ordinary = encode_ordinary
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def encode(self, text, specials=True):
+    """The tokens of a text.
+
+    Parameters
+    ----------
+    text : str
+    specials : bool
+        Whether a special token's name in the text becomes that token.
+
+    Returns
+    -------
+    list of int
+        At most one token for each byte of UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If the text holds half of a surrogate pair, which is no character.
+    """
+    half = re.search("[\ud800-\udfff]", text)
+    if half:
+        raise ValueError(
+            f"character {half.start()} of the text is {half[0]!r}, half of "
+            "a surrogate pair: UTF-8 has no bytes for it"
+        )
+    ids, done = [], 0
+    for found in self.special_pattern.finditer(text) if specials else ():
+        ids += self.encode_ordinary(text[done : found.start()])
+        ids.append(self.specials[found[0]])
+        done = found.end()
+    return ids + self.encode_ordinary(text[done:])
+
+
+BPETokenizer.encode = encode
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def decode_bytes(self, ids):
+    """The bytes of some tokens; they need not be whole characters."""
+    for i in ids:
+        if not 0 <= i < len(self.tokens):
+            raise ValueError(
+                f"token {i} is none of 0 to {len(self.tokens) - 1}"
+            )
+    return b"".join([self.tokens[i] for i in ids])
+
+
+def decode(self, ids, errors="replace"):
+    """The text of some tokens.
+
+    What is no UTF-8 becomes U+FFFD; with ``errors="strict"`` it is a
+    UnicodeDecodeError, which is a ValueError.
+    """
+    return self.decode_bytes(ids).decode("utf-8", errors)
+
+
+BPETokenizer.decode_bytes = decode_bytes
+BPETokenizer.decode = decode
+BPETokenizer.vocab_size = property(lambda self: len(self.tokens))
+BPETokenizer.eos_token_id = property(
+    lambda self: self.specials.get(END_OF_TEXT)
+)
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def written(token):
+    """Bytes as the printable characters of GPT-2's files."""
+    return "".join(BYTE_CHARS[b] for b in token)
+
+
+def tokenizer_json(self):
+    """What stands in `tokenizer.json`, as dicts and lists."""
+    level = {"type": "ByteLevel", "add_prefix_space": False,
+             "trim_offsets": True, "use_regex": True}
+    plain = {"single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+    model = {
+        "type": "BPE", "dropout": None, "unk_token": None,
+        "continuing_subword_prefix": None, "end_of_word_suffix": None,
+        "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+        "vocab": self.specials | {written(t): i
+                                  for t, i in self.vocab.items()},
+        "merges": [f"{written(a)} {written(b)}" for a, b in self.merges],
+    }
+    return {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [{"id": i, "content": name, **plain}
+                         for name, i in self.specials.items()],
+        "normalizer": None, "pre_tokenizer": level,
+        "post_processor": level | {"trim_offsets": False},
+        "decoder": level, "model": model,
+    }
+
+
+BPETokenizer.tokenizer_json = tokenizer_json
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def save(self, folder, context=None):
+    """Write the tokenizer where Hugging Face's libraries look for it.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; other files in it are left alone.
+    context : int, optional
+        How many tokens the model reads, for ``model_max_length``.
+    """
+    folder, file = Path(folder), self.tokenizer_json()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast",
+              "clean_up_tokenization_spaces": False}
+    if self.eos_token_id is not None:
+        ends = ("bos_token", "eos_token", "unk_token")
+        config |= {"tokenizer_class": "GPT2Tokenizer",
+                   "add_prefix_space": False, **dict.fromkeys(ends, END_OF_TEXT)}
+    if context is not None:
+        config["model_max_length"] = context
+    merges = "".join(f"{line}\n" for line in file["model"]["merges"])
+    texts = {"merges.txt": f"#version: 0.2\n{merges}"}
+    for name, content in {"tokenizer.json": file, "tokenizer_config.json":
+                          config, "vocab.json": file["model"]["vocab"]}.items():
+        texts[name] = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    for name, text in texts.items():
+        write_whole(folder / name, [text.encode()])
+
+
+BPETokenizer.save = save
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def tiktoken_ranks(self):
+    """Number of each token but the specials, for `tiktoken.Encoding`.
+
+    A ValueError if a file has numbered them in another order than the
+    merges', which `tiktoken` cannot express.
+    """
+    made = [self.vocab[left + right] for left, right in self.merges]
+    if list(dict.fromkeys(made)) != sorted(set(made)):
+        raise ValueError("the tokens are not numbered in the merges' order")
+    return dict(self.vocab)
+
+
+def save_tiktoken(self, path):
+    """Write the file that `tiktoken.load.load_tiktoken_bpe` reads.
+
+    That function keeps a copy by the file's *name* and would read the old
+    one again; an empty `TIKTOKEN_CACHE_DIR` in the environment stops it.
+    """
+    ranks = sorted(self.tiktoken_ranks().items(), key=lambda item: item[1])
+    lines = [b"%s %d\n" % (base64.b64encode(t), i) for t, i in ranks]
+    write_whole(path, lines)
+
+
+BPETokenizer.tiktoken_ranks = tiktoken_ranks
+BPETokenizer.save_tiktoken = save_tiktoken
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+LONGEST_FILE = 100_000_000  # bytes; GPT-2's has 2 million
+CHAR_BYTES = {c: b for b, c in BYTE_CHARS.items()}
+
+
+def read_json(path):
+    """The table in a JSON file; FormatError if there is none."""
+    if path.stat().st_size > LONGEST_FILE:
+        raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
+    try:
+        table = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is no JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise FormatError(f"{path}: no table of names")
+    return table
+
+
+def expect(path, name, part, **values):
+    """FormatError unless a part of a file has these values."""
+    for key, value in values.items():
+        given = part.get(key) if isinstance(part, dict) else part
+        if given != value:
+            raise FormatError(
+                f"{path}: {name} has {key} {given!r:.60}, not {value!r}"
+            )
+
+
+def unwritten(token):
+    """The bytes behind the printable characters of a token."""
+    return bytes(CHAR_BYTES[c] for c in token)
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def read_tokenizer_json(path):
+    """Vocabulary, merges and specials of a `tokenizer.json`."""
+    file = read_json(path)
+    model, added = file.get("model"), file.get("added_tokens") or []
+    level = file.get("pre_tokenizer")
+    expect(path, "normalizer", file, normalizer=None)
+    expect(path, "model", model, type="BPE")
+    for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(key):
+            raise FormatError(f"{path}: model has {key}")
+    if model.get("byte_fallback") or model.get("ignore_merges"):
+        raise FormatError(f"{path}: model has byte_fallback or ignore_merges")
+    expect(path, "pre_tokenizer", level, type="ByteLevel",
+           add_prefix_space=False)
+    if level.get("use_regex", True) is not True:
+        raise FormatError(f"{path}: pre_tokenizer has no use_regex")
+    after = file.get("post_processor") or {"type": "ByteLevel"}
+    expect(path, "post_processor", after, type="ByteLevel")
+    for token in added:
+        for key in ("single_word", "lstrip", "rstrip"):
+            expect(path, "an added token", token, **{key: False})
+    specials = {token["content"]: token["id"] for token in added}
+    return model["vocab"], model["merges"], specials
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def read_vocab_and_merges(folder):
+    """The same from the two older files; specials are what nothing makes."""
+    vocab = read_json(folder / "vocab.json")
+    path = folder / "merges.txt"
+    if path.stat().st_size > LONGEST_FILE:
+        raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
+    lines = path.read_text("utf-8").split("\n")
+    merges = [line for line in lines if line and line[:9] != "#version:"]
+    made = {"".join(line.split(" ")) for line in merges}
+    specials = {token: i for token, i in vocab.items()
+                if token not in made and token not in CHAR_BYTES}
+    return vocab, merges, specials
+
+
+def load(cls, folder):
+    """Read a tokenizer that `save`, `tokenizers` or `transformers` wrote.
+
+    Parameters
+    ----------
+    folder : path
+        With `tokenizer.json`, or with `vocab.json` and `merges.txt`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither is there.
+    FormatError
+        A ValueError, if the files are damaged or ask for steps that GPT-2's
+        tokenizer does not have; the message names file and step.
+    """
+    folder = Path(folder)
+    path = folder / "tokenizer.json"
+    try:
+        if path.exists():
+            vocab, merges, specials = read_tokenizer_json(path)
+        else:
+            path = folder / "vocab.json"
+            vocab, merges, specials = read_vocab_and_merges(folder)
+        pairs = [tuple(map(unwritten, m.split(" ") if isinstance(m, str)
+                           else m)) for m in merges]
+        tokens = {unwritten(token): i for token, i in vocab.items()
+                  if token not in specials}
+        return cls(pairs, specials, tokens)
+    except FormatError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise FormatError(f"{path}: cannot be read: {error!r:.200}") from None
+
+
+BPETokenizer.load = classmethod(load)
