@@ -72,7 +72,7 @@ routes: setup  ## run each page against the library as it stands there, on both 
 corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
 	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
-bench: setup  ## measure speed against scikit-learn's, and the build's
+bench: setup  ## measure speed against scikit-learn's and PyTorch's, and the build's
 	@$(PY) -m bench
 
 lint: setup  ## the linter's few rules

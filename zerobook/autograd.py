@@ -47,12 +47,20 @@ class Tensor:
 
 # %% 2.1.1 book/deep_learning/autograd.md
 _clock = itertools.count(1)
-_mode = threading.local()
+
+
+class Mode(threading.local):
+    """What each thread decides for itself."""
+
+    enabled = True
+
+
+_mode = Mode()
 
 
 def grad_enabled():
     """Whether operations are being recorded in this thread."""
-    return getattr(_mode, "enabled", True)
+    return _mode.enabled
 
 
 def from_op(data, parents, backward):
@@ -74,8 +82,11 @@ def from_op(data, parents, backward):
         Without a history if no parent requires a gradient, or inside
         `no_grad`.
     """
-    out = Tensor(data, dtype=data.dtype)
-    if grad_enabled() and any(p.requires_grad for p in parents):
+    out = Tensor.__new__(Tensor)
+    out.data, out.grad, out.requires_grad = np.asarray(data), None, False
+    out._parents, out._backward, out._time = (), None, 0
+    out._owned, out._buffer = False, None
+    if _mode.enabled and any([p.requires_grad for p in parents]):
         out.requires_grad, out._time = True, next(_clock)
         out._parents, out._backward = parents, backward
     return out
@@ -347,17 +358,16 @@ def swapaxes(a, i, j):
 # %% 2.1.1 book/deep_learning/autograd.md
 def getitem(a, index):
     """``a[index]``: slices, index arrays, masks."""
-    parts = index if isinstance(index, tuple) else (index,)
-    plain = all(isinstance(p, int | slice | type(...)) or p is None
-                for p in parts)
 
     def backward(g):
-        whole = np.zeros_like(a.data)
-        if plain:
-            whole[index] = g
+        if a.grad is None or not a._owned:
+            a.accumulate(np.zeros_like(a.data), owned=True)
+        parts = index if isinstance(index, tuple) else (index,)
+        if all(isinstance(p, int | slice | type(...)) or p is None
+               for p in parts):
+            a.grad[index] += g
         else:
-            np.add.at(whole, index, g)
-        a.accumulate(whole, owned=True)
+            np.add.at(a.grad, index, g)
 
     return from_op(np.asarray(a.data[index]), (a,), backward)
 

@@ -175,8 +175,8 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     one = np.full(D, 1 / D, x.dtype)  # rows @ one: the means, by BLAS
     rows = x.data.reshape(-1, D)
     x_hat = rows - (rows @ one)[:, None]  # (N, D)
-    variance = np.einsum("nd,nd->n", x_hat, x_hat)[:, None] / D
-    r = 1 / np.sqrt(variance + eps)  # (N, 1)
+    variance = (x_hat * x_hat) @ one  # (N,)
+    r = (1 / np.sqrt(variance + eps))[:, None]  # (N, 1)
     x_hat *= r
     y = x_hat if weight is None else x_hat * weight.data
     if bias is not None:
@@ -295,33 +295,67 @@ def im2col(x, kernel_size, stride):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
+def bands(x, kernel_size, stride, shape):
+    """For each kernel row the strips that it meets, as a batch of matrices.
+
+    `shape` says how the places (H', W') of an image are cut: into `shape[0]`
+    matrices of `shape[1]` rows.
+    """
+    (kh, kw), (sh, sw) = kernel_size, stride
+    S = im2col(x, (1, kw), (1, sw))  # (N, H, W', kw * C)
+    last = (S.shape[1] - kh) // sh * sh
+    for u in range(kh):
+        met = S[:, u : u + last + 1 : sh]  # (N, H', W', kw * C)
+        yield met.reshape(len(x), *shape, S.shape[-1])
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+UNPACKED = 1_000_000  # multiplications of a product that copies nothing
+
+
+def cut(height, width, weights):
+    """Into how many matrices an image's places go, and their rows."""
+    heights = [h for h in range(1, height + 1) if height % h == 0
+               and h * width >= 96 and h * width * weights <= UNPACKED]
+    h = max(heights, default=height)
+    return height // max(h, 1), h * width
+
+
 def chunks(n, size, room=1 << 18):
     """Cut `n` images, each `size` numbers, into slices of about `room`."""
     step = max(1, room // max(size, 1))
     return [slice(i, i + step) for i in range(0, n, step)]
 
 
-def correlate(x, w, stride):
+# %% 2.2.1 book/deep_learning/convolution.md
+def correlate(x, w, stride, bias=None):
     """Convolution on arrays: (N, H, W, C) and (kh, kw, C, O)."""
-    kernel, O = w.shape[:2], w.shape[3]
-    W = w.reshape(-1, O)  # (kh * kw * C, O)
+    (kh, kw, C, O), kernel = w.shape, w.shape[:2]
+    W = w.reshape(kh, kw * C, O)
     out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, stride)]
-    y = np.empty((len(x), *out, O), x.dtype)
-    for some in chunks(len(x), out[0] * out[1] * len(W)):
-        P = im2col(x[some], kernel, stride).reshape(-1, len(W))
-        np.matmul(P, W, out=y[some].reshape(-1, O))
+    y, shape = np.empty((len(x), *out, O), x.dtype), cut(*out, kw * C * O)
+    for some in chunks(len(x), out[0] * out[1] * max(kw * C, O)):
+        part = y[some].reshape(-1, *shape, O)
+        for u, S in enumerate(bands(x[some], kernel, stride, shape)):
+            if u:
+                part += S @ W[u]
+            else:
+                np.matmul(S, W[u], out=part)
+        if bias is not None:
+            part += bias
     return y
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
 def correlate_weight(g, x, kernel_size, stride):
     """Gradient of `correlate` by its weight; `g` is (N, H', W', O)."""
-    C, O = x.shape[-1], g.shape[-1]
-    dw = np.zeros((kernel_size[0] * kernel_size[1] * C, O), g.dtype)
-    for some in chunks(len(g), g.shape[1] * g.shape[2] * len(dw)):
-        P = im2col(x[some], kernel_size, stride).reshape(-1, len(dw))
-        dw += P.T @ g[some].reshape(-1, O)
-    return dw.reshape(*kernel_size, C, O)
+    (kh, kw), C, (_, *out, O) = kernel_size, x.shape[-1], g.shape
+    dw, shape = np.zeros((kh, kw * C, O), g.dtype), cut(*out, kw * C * O)
+    for some in chunks(len(g), out[0] * out[1] * max(kw * C, O)):
+        part = g[some].reshape(-1, *shape, O)
+        for u, S in enumerate(bands(x[some], kernel_size, stride, shape)):
+            dw[u] += (S.swapaxes(-1, -2) @ part).sum(axis=(0, 1))
+    return dw.reshape(kh, kw, C, O)
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -337,11 +371,11 @@ def grids(x, kernel_size, stride):
 
 def correlate_input(g, w, shape, stride):
     """Gradient of `correlate` by its input, which had the shape `shape`."""
-    kernel, (C, O) = w.shape[:2], w.shape[2:]
+    kernel, (C, O), (_, *out, _) = w.shape[:2], w.shape[2:], g.shape
     dx = np.zeros(shape, g.dtype)
     back = np.ascontiguousarray(w.reshape(-1, C, O).swapaxes(1, 2))
-    for some in chunks(len(g), g.shape[1] * g.shape[2] * 2 * max(C, O)):
-        rows = g[some].reshape(-1, O)
+    for some in chunks(len(g), out[0] * out[1] * 2 * max(C, O)):
+        rows = g[some].reshape(-1, *cut(*out, C * O), O)
         for grid, W in zip(grids(dx[some], kernel, stride), back):
             grid += (rows @ W).reshape(grid.shape)
     return dx
@@ -424,9 +458,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
     padded = channels_last(x.data, padding)
-    y = correlate(padded, weight.data, stride)
-    if bias is not None:
-        y += bias.data
+    b = None if bias is None else bias.data
+    y = correlate(padded, weight.data, stride, b)
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
@@ -508,6 +541,22 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
+def max_pool_backward(g, y, x, kernel_size, stride):
+    """Gradient by `x`, channels last: the first that equals `y` gets `g`."""
+    dx = np.zeros(x.shape, g.dtype)
+    for some in chunks(len(x), x.size // max(len(x), 1)):
+        h, top = np.ascontiguousarray(g[some]), y[some]
+        free = np.ones(top.shape, bool)  # the winner is not found yet
+        for part, grid in zip(grids(x[some], kernel_size, stride),
+                              grids(dx[some], kernel_size, stride)):
+            won = part == top
+            won &= free
+            free ^= won
+            grid += h * won
+    return dx
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
 def max_pool2d(x, kernel_size, stride=None, padding=0):
     """Largest entry of each window; the first of equals gets the gradient.
 
@@ -535,13 +584,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
         np.maximum(y, part, out=y)
 
     def backward(g):
-        g, dx = g.transpose(0, 2, 3, 1), np.zeros(padded.shape, g.dtype)
-        free = np.ones(y.shape, bool)  # windows whose winner is not found yet
-        for part, grid in zip(parts, grids(dx, kernel, stride)):
-            won = part == y
-            won &= free
-            free ^= won
-            grid += g * won
+        dx = max_pool_backward(channels_last(g), y, padded, kernel, stride)
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
@@ -870,8 +913,11 @@ def gru_step(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 
 
 # %% 2.2.3 book/deep_learning/attention.md
-def _scores_bias(mask, is_causal, shape, dtype):
-    """What to add to scores of `shape`: the lowest float where it is shut."""
+def _scores_bias(mask, is_causal, shape, dtype, first=0):
+    """What to add to scores of `shape`: the lowest float where it is shut.
+
+    `first` is the number of the first query.
+    """
     lowest, bias = np.finfo(dtype).min, np.zeros((), dtype)
     if mask is not None:
         if mask.dtype == bool:
@@ -880,7 +926,7 @@ def _scores_bias(mask, is_causal, shape, dtype):
             raise TypeError(f"mask of {mask.dtype}: give booleans or floats")
         bias = np.maximum(mask, lowest).astype(dtype)
     if is_causal:
-        past = np.tri(*shape[-2:], dtype=bool)  # (T, S)
+        past = np.tri(*shape[-2:], first, dtype=bool)  # (T, S)
         bias = np.where(past, bias, lowest)
     return bias
 
@@ -893,10 +939,13 @@ def _attention_shapes(query, key, value, mask):
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{said}: want (..., T, d), (..., S, d), "
                          "(..., S, d_v)")
-    try:
-        batch = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
-    except ValueError:
-        raise ValueError(f"{said}: the axes in front do not fit") from None
+    batch = q[:-2]
+    if not batch == k[:-2] == v[:-2]:
+        try:
+            batch = np.broadcast_shapes(batch, k[:-2], v[:-2])
+        except ValueError:
+            said += ": the axes in front do not fit"
+            raise ValueError(said) from None
     scores = (*batch, q[-2], k[-2])
     if mask is not None:
         try:
@@ -935,16 +984,52 @@ def attention_weights(query, key, mask=None, is_causal=False):
 
 
 # %% 2.2.3 book/deep_learning/attention.md
-def _attention_backward(g, query, key, value, A):
-    """Gradients of `scaled_dot_product_attention`, from its weights."""
+def query_blocks(T, S, is_causal, size=64):
+    """Some queries at a time, each time with the keys that they may see."""
+    if not is_causal:
+        return [(slice(0, T), slice(0, S))]
+    return [(slice(t, t + size), slice(0, min(t + size, S)))
+            for t in range(0, max(T, 1), size)]
+
+
+def _block_bias(mask, is_causal, shape, dtype, rows, seen):
+    """`_scores_bias` for a block of the scores of `shape`, None if open."""
+    if mask is not None:
+        square = *mask.shape[:-2], *shape[-2:]  # the heads' axes as they are
+        mask = np.broadcast_to(mask, square)[..., rows, seen]
+    elif not is_causal:
+        return None
+    part = [len(range(n)[cut]) for n, cut in zip(shape[-2:], (rows, seen))]
+    return _scores_bias(mask, is_causal, part, dtype, rows.start)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def block_weights(Q, K, bias=None):
+    """Softmax of scores plus bias, made in the memory of one array."""
+    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., t, s)
+    if bias is not None:
+        A = np.add(A, bias, out=A if bias.ndim == 2 else None)
+    A -= A.max(axis=-1, keepdims=True)
+    np.exp(A, out=A)
+    A /= A @ np.ones((A.shape[-1], 1), A.dtype)
+    return A
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _attention_backward(g, query, key, value, blocks, weights):
+    """Gradients of `scaled_dot_product_attention`, block by block."""
     Q, K, V = query.data, key.data, value.data
-    dA = g @ V.swapaxes(-1, -2)  # (..., T, S)
-    Z = activations.softmax_backward(dA, None, A)
-    Z *= K.shape[-1] ** -0.5
-    for parent, grad in (
-        (query, Z @ K), (key, Z.swapaxes(-1, -2) @ Q),
-        (value, A.swapaxes(-1, -2) @ g),
-    ):
+    dQ, dK, dV = (np.zeros_like(X, shape=(*g.shape[:-2], *X.shape[-2:]))
+                  for X in (Q, K, V))
+    for (rows, seen), A in zip(blocks, weights):
+        some = g[..., rows, :]
+        dA = some @ V[..., seen, :].swapaxes(-1, -2)  # (..., t, s)
+        Z = activations.softmax_backward(dA, None, A)
+        Z *= K.shape[-1] ** -0.5
+        dQ[..., rows, :] = Z @ K[..., seen, :]
+        dK[..., seen, :] += Z.swapaxes(-1, -2) @ Q[..., rows, :]
+        dV[..., seen, :] += A.swapaxes(-1, -2) @ some
+    for parent, grad in ((query, dQ), (key, dK), (value, dV)):
         parent.accumulate(unbroadcast(grad, parent.shape), owned=True)
 
 
@@ -991,18 +1076,20 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     """
     shape = _attention_shapes(query, key, value, mask)
     Q, K, V = query.data, key.data, value.data
-    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., T, S)
-    if mask is None and not is_causal:
-        A = activations.softmax(A)
-    else:
-        bias = _scores_bias(mask, is_causal, shape, A.dtype)
-        A = activations.softmax(A + bias)
-        A *= bias > np.finfo(A.dtype).min
+    blocks, weights = query_blocks(*shape[-2:], is_causal), []
+    y = np.empty_like(Q, V.dtype, shape=(*shape[:-1], V.shape[-1]))
+    for rows, seen in blocks:
+        bias = _block_bias(mask, is_causal, shape, V.dtype, rows, seen)
+        A = block_weights(Q[..., rows, :], K[..., seen, :], bias)
+        if mask is not None:
+            A *= bias > np.finfo(bias.dtype).min
+        np.matmul(A, V[..., seen, :], out=y[..., rows, :])
+        weights.append(A)
 
     def backward(g):
-        _attention_backward(g, query, key, value, A)
+        _attention_backward(g, query, key, value, blocks, weights)
 
-    return from_op(A @ V, (query, key, value), backward)
+    return from_op(y, (query, key, value), backward)
 
 
 # %% 2.2.4 book/deep_learning/modern_block.md
