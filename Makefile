@@ -21,7 +21,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help book test check page serve tangle runs routes bench lint dist clean \
-	setup browser notebooks corpus
+	setup browser notebooks frameworks corpus
 
 help:  ## list the verbs
 	@echo "zerobook: make VERB"
@@ -60,13 +60,19 @@ tangle: setup  ## write zerobook/ from the chapters
 runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
 	@$(PY) -m zerobook runs $(R)
 
+frameworks: tangle  ## train one model in TensorFlow and JAX too (2 GB), against the record
+	@python=$$(constraints/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
+	  && "$$python" constraints/set_up.py --venv=.venv-frameworks \
+	    --extras=frameworks --pins=frameworks-
+	@.venv-frameworks/bin/python -m zerobook frameworks
+
 routes: setup  ## run each page against the library as it stands there, on both routes
 	@$(PY) -m zerobook routes
 
 corpus: setup  ## freeze the chapters' prose anew, and print the sum to change
 	@$(PY) -c "from zerobook.press.prose import freeze; print(freeze())"
 
-bench: setup  ## measure speed against scikit-learn's, and the build's
+bench: setup  ## measure speed against scikit-learn's and PyTorch's, and the build's
 	@$(PY) -m bench
 
 lint: setup  ## the linter's few rules

@@ -1,1 +1,1 @@
-"""How fast the classic models and the press are. `make bench` runs all."""
+"""How fast the models, the engine and the press are: `make bench`."""

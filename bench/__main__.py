@@ -1,4 +1,4 @@
-"""`python -m bench [models] [build]`: a table, and bench/results.json."""
+"""`python -m bench [models] [build] [engine]`: tables, and results.json."""
 
 import argparse
 import json
@@ -8,15 +8,26 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import build, models
+from bench import build, engine, models
+
+
+def arguments():
+    """What to measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("what", nargs="*", help="models, build, engine; all"
+                        " three by default",
+                        default=["models", "build", "engine"])
+    parser.add_argument("--cases", type=lambda text: text.split(","),
+                        help=f"of the engine: {','.join(engine.CASES)}")
+    parser.add_argument("--rounds", type=int, default=engine.ROUNDS)
+    parser.add_argument("--threads", default=[1, 2],
+                        type=lambda text: [int(n) for n in text.split(",")])
+    return parser.parse_args()
 
 
 def main():
     """Measure, print, and keep what was measured."""
-    parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="*", default=["models", "build"],
-                        help="models, build, or both")
-    what = parser.parse_args().what
+    chosen = arguments()
     result = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "python": platform.python_version(),
@@ -33,11 +44,17 @@ def main():
           f" processors; BLAS threads {result['blas_threads']};"
           " ratios of processor time, turns taken one after another\n")
     # the build first: its peak is that of the largest child so far
-    if "build" in what:
+    if "build" in chosen.what:
         result["build"] = build.measure(lambda text: print(text, flush=True))
         print()
-    if "models" in what:
+    if "models" in chosen.what:
         result["models"] = models.measure(lambda t: print(t, flush=True))
+        print()
+    if "engine" in chosen.what:
+        result["engine"] = engine.measure(
+            lambda text: print(text, flush=True), chosen.cases,
+            chosen.rounds, chosen.threads,
+        )
     result["load_after"] = os.getloadavg()
     path = Path(__file__).with_name("results.json")
     path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -1,5 +1,7 @@
 """Make `.venv` from the pinned constraints of the Python that runs this file.
 
+`--pins` and `--extras` make another environment, from other constraints.
+
 Quick when nothing changed: a stamp, written last, holds a digest of all that
 went in. A set-up that stopped halfway has no stamp and is done again.
 """
@@ -38,16 +40,16 @@ def requirements(pyproject, extras):
     return sorted(set(wanted))
 
 
-def constraints_file():
+def constraints_file(prefix=""):
     """The pins for this Python."""
     major, minor = sys.version_info[:2]
-    return ROOT / "constraints" / f"py{major}{minor}.txt"
+    return ROOT / "constraints" / f"{prefix}py{major}{minor}.txt"
 
 
-def digest(venv, wanted, torch):
+def digest(venv, wanted, torch, pins):
     """What the stamp says when nothing has changed."""
     parts = [
-        constraints_file().read_text("utf-8"),
+        pins.read_text("utf-8"),
         Path(__file__).read_text("utf-8"),
         "\n".join(wanted),
         torch,
@@ -95,12 +97,12 @@ def install(venv, *arguments):
     return subprocess.run([*map(str, command), "--disable-pip-version-check"])
 
 
-def install_torch(venv, torch, index):
+def install_torch(venv, torch, index, pins=None):
     """PyTorch's CPU build; the default index where that is out of reach.
 
     On Linux the default wheel brings gigabytes of CUDA, so it comes second.
     """
-    pins = ("-c", constraints_file())
+    pins = ("-c", pins or constraints_file())
     if sys.platform == "linux" and index:
         if reachable(f"{index}/torch/"):
             print(f"set-up: {torch}, CPU build", flush=True)
@@ -114,7 +116,7 @@ def install_torch(venv, torch, index):
     return not install(venv, *pins, torch).returncode
 
 
-def build(venv, wanted, torch, index):
+def build(venv, wanted, torch, index, pins):
     """From nothing to a complete environment."""
     base = getattr(sys, "_base_executable", sys.executable)
     if venv.exists():
@@ -123,9 +125,9 @@ def build(venv, wanted, torch, index):
     print(f"set-up: {len(wanted)} packages and what they need", flush=True)
     if subprocess.run([base, "-m", "venv", str(venv)]).returncode:
         return f"{base} could not make a virtual environment (see above)"
-    if install(venv, "-c", constraints_file(), *wanted).returncode:
+    if install(venv, "-c", pins, *wanted).returncode:
         return "pip could not install the pinned packages (see above)"
-    if torch and not install_torch(venv, torch, index):
+    if torch and not install_torch(venv, torch, index, pins):
         return (
             f"pip could not install {torch} (see above); with TORCH= the tests"
             " run without it, the pages that compare with it do not"
@@ -139,15 +141,19 @@ def main(arguments=None):
     parser.add_argument("--venv", default=".venv", type=Path)
     parser.add_argument("--torch", default="", help="empty: go without")
     parser.add_argument("--torch-index", default="")
+    parser.add_argument("--pins", default="", help="what the pins begin with")
+    parser.add_argument("--extras", default=",".join(EXTRAS))
     options = parser.parse_args(arguments)
     venv = Path(os.path.abspath(options.venv))
     if venv.is_symlink():
         return 0  # an environment that the reader made and linked here
-    wanted = requirements(ROOT / "pyproject.toml", EXTRAS)
-    stamp, now = venv / "zerobook-set-up", digest(venv, wanted, options.torch)
+    pins = constraints_file(options.pins)
+    wanted = requirements(ROOT / "pyproject.toml", options.extras.split(","))
+    stamp = venv / "zerobook-set-up"
+    now = digest(venv, wanted, options.torch, pins)
     if stamp.is_file() and stamp.read_text() == now and works(venv):
         return 0
-    problem = build(venv, wanted, options.torch, options.torch_index)
+    problem = build(venv, wanted, options.torch, options.torch_index, pins)
     if problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 1

@@ -4,13 +4,12 @@ import gc
 import threading
 import weakref
 
-import hypothesis
 import numpy as np
 import pytest
-import torch
-from hypothesis import settings
+from drawing import TOLERANCE, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from oracles import torch
 
 from zerobook import autograd
 from zerobook.autograd import Tensor, no_grad, unbroadcast
@@ -41,16 +40,6 @@ AXIS = {
     "sum": lambda a, axis, keep: a.sum(axis, keep),
     "mean": lambda a, axis, keep: a.mean(axis, keep),
 }
-TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
-
-
-def given(**strategies):
-    """Thirty examples each: there are many tests, and PyTorch takes time."""
-    def decorate(test):
-        drawn = hypothesis.given(**strategies)(test)
-        return settings(max_examples=30)(drawn)
-    return decorate
-
 
 
 def draw(shape, seed, dtype="float64"):

@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import http.server
+import re
 import struct
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from hypothesis.extra import numpy as hnp
 from sklearn import datasets as oracle
 
 from zerobook import datasets
+from zerobook.press.prose import SNAPSHOT
 
+ROOT = Path(__file__).resolve().parent.parent
 NAMES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
@@ -412,3 +416,72 @@ def test_the_published_sums_look_like_sums():
     assert set(datasets.MNIST_SHA256) == {*NAMES["train"], *NAMES["test"]}
     for value in datasets.MNIST_SHA256.values():
         assert len(value) == 64 and int(value, 16)
+
+
+# ---- texts
+
+
+def test_the_prose_is_the_text_that_was_frozen():
+    text = (ROOT / SNAPSHOT).read_bytes()
+    assert hashlib.sha256(text).hexdigest() == datasets.BOOK_PROSE_SHA256
+    assert b"CC BY-SA" in text.split(b"\f")[0]
+
+
+def test_pages_are_held_out_whole_and_by_name():
+    pages, texts = datasets.book_pages(), datasets.load_book_prose()
+    held_out = {name for names in datasets.HELD_OUT.values() for name in names}
+    assert held_out < set(pages)
+    assert len(held_out) == sum(map(len, datasets.HELD_OUT.values()))
+    for part, names in datasets.HELD_OUT.items():
+        for name in names:
+            assert pages[name] in getattr(texts, part)
+            assert pages[name] not in texts.train
+    kept = [text for name, text in pages.items() if name not in held_out]
+    assert texts.train == "\n".join(kept)
+
+
+def test_no_sentence_of_any_length_is_in_two_parts():
+    for texts in (datasets.load_book_prose(), datasets.load_topics()):
+        parts = [
+            {s for s in re.split(r"(?<=[.:?]) |\n\n", part) if len(s) > 60}
+            for part in texts
+        ]
+        shared = parts[0] & (parts[1] | parts[2]) | parts[1] & parts[2]
+        held_out = len(parts[1] | parts[2])
+        assert len(shared) <= 0.03 * held_out, sorted(shared)[:3]
+
+
+def test_the_parts_have_their_sizes():
+    for texts in (datasets.load_book_prose(), datasets.load_topics()):
+        total = sum(map(len, texts))
+        assert 300_000 < total < 500_000
+        assert 0.05 < len(texts.validation) / total < 0.1
+        assert 0.05 < len(texts.test) / total < 0.15
+
+
+def test_another_text_in_the_snapshots_place_is_refused(monkeypatch):
+    monkeypatch.setattr(datasets, "BOOK_PROSE_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="book_prose.txt is another text"):
+        datasets.load_book_prose()
+
+
+def test_a_missing_snapshot_is_told_by_its_two_places(monkeypatch, tmp_path):
+    import zerobook
+
+    here = tmp_path / "zerobook" / "__init__.py"
+    monkeypatch.setattr(zerobook, "__file__", str(here))
+    with pytest.raises(FileNotFoundError, match="_book/book/_data"):
+        datasets.load_book_prose()
+
+
+def test_windows_line_ends_are_the_same_text(monkeypatch, tmp_path):
+    import zerobook
+
+    copy = tmp_path / SNAPSHOT
+    copy.parent.mkdir(parents=True)
+    text = (ROOT / SNAPSHOT).read_bytes()
+    copy.write_bytes(text.replace(b"\n", b"\r\n"))
+    before = datasets.load_book_prose()
+    monkeypatch.setattr(zerobook, "__file__",
+                        str(tmp_path / "zerobook" / "__init__.py"))
+    assert datasets.load_book_prose() == before

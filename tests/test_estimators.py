@@ -25,6 +25,7 @@ from zerobook.linear_model import (
     Perceptron,
     Ridge,
 )
+from zerobook.mixture import GaussianMixture
 from zerobook.model_selection import GridSearchCV
 from zerobook.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from zerobook.neural_network import MLPClassifier, RandomLayerClassifier
@@ -34,6 +35,7 @@ from zerobook.svm import SVC, LinearSVC
 ESTIMATORS = [
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
     GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2),
+    GaussianMixture(random_state=0),
     KMeans(n_clusters=3, random_state=0),
     KNeighborsClassifier(),
     KNeighborsRegressor(),

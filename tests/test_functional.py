@@ -1,12 +1,11 @@
 """One-node operations: against PyTorch, and against their spelled-out form."""
 
-import hypothesis
 import numpy as np
 import pytest
-import torch
-from hypothesis import settings
+from drawing import TOLERANCE, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from oracles import torch
 
 from zerobook import functional as F
 from zerobook.autograd import Tensor, history, no_grad
@@ -15,16 +14,6 @@ T = torch.nn.functional
 shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4)
 full = hnp.array_shapes(min_dims=1, max_dims=3, max_side=5)
 seeds = st.integers(0, 99)
-TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
-
-
-def given(**strategies):
-    """Thirty examples each: there are many tests, and PyTorch takes time."""
-    def decorate(test):
-        drawn = hypothesis.given(**strategies)(test)
-        return settings(max_examples=30)(drawn)
-    return decorate
-
 ENTRYWISE = {
     "relu": torch.relu,
     "tanh": torch.tanh,

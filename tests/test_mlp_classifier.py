@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
+from oracles import torch
 from sklearn.neural_network import MLPClassifier as Theirs
 
 from zerobook import persistence

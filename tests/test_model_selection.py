@@ -33,22 +33,48 @@ def test_every_row_lands_on_exactly_one_side(N, seed, data):
     st.floats(0.05, 0.95),
     st.integers(0, 10**6),
 )
-def test_a_stratified_part_holds_nearly_its_share_of_each_class(
+def test_a_stratified_part_rounds_the_share_of_each_class_down_or_up(
     counts, share, seed
 ):
     y = np.repeat(np.arange(len(counts)), counts)
     size = int(np.ceil(share * len(y)))
     if size in (0, len(y)):
         return
-    _, _, _, b = train_test_split(
-        y, y, test_size=size, stratify=y, rng=seed
+    A, B, _, b = train_test_split(
+        np.arange(len(y)), y, test_size=size, stratify=y, rng=seed
     )
     got, counts = np.bincount(b, minlength=len(counts)), np.array(counts)
-    # The cut at a place t takes each class's t-th part, rounded: half a row
-    # off at most. All roundings together move t, by half a row a class, and
-    # a class feels that in proportion to its size. (Equal classes: one row.)
-    off = np.abs(got - size / len(y) * counts)
-    assert np.all(off <= 0.5 + 0.5 * len(counts) * counts / len(y) + 1e-9)
+    assert sorted([*A, *B]) == list(range(len(y))) and len(B) == size
+    assert (got >= size * counts // len(y)).all()
+    assert (got <= -(-size * counts // len(y))).all()
+
+
+def test_the_rows_left_over_go_to_the_largest_remainders():
+    y = np.repeat([0, 1, 2, 3], [11, 5, 3, 1])
+    # of 6 rows the shares are 3.3, 1.5, 0.9 and 0.3
+    for seed in range(20):
+        b = train_test_split(y, y, test_size=6, stratify=y, rng=seed)[3]
+        assert np.bincount(b, minlength=4).tolist() == [3, 2, 1, 0]
+
+
+def test_equal_remainders_are_drawn_by_lot():
+    y = np.repeat([0, 1, 2], 5)
+    drawn = [
+        train_test_split(y, y, test_size=4, stratify=y, rng=seed)[3]
+        for seed in range(60)
+    ]
+    bonus = np.sum([np.bincount(b, minlength=3) == 2 for b in drawn], axis=0)
+    # sixty fair draws among three: twenty each, give or take 3.7
+    assert bonus.sum() == 60 and bonus.min() > 5
+
+
+def test_a_stratified_part_is_as_large_in_each_class_as_scikit_learns():
+    theirs = pytest.importorskip("sklearn.model_selection").train_test_split
+    y = np.repeat([0, 1, 2, 3], [101, 57, 23, 7])  # no two remainders agree
+    for size in (10, 50, 100):
+        ours = train_test_split(y, y, test_size=size, stratify=y, rng=0)[3]
+        other = theirs(y, test_size=size, stratify=y, random_state=0)[1]
+        assert (np.bincount(ours) == np.bincount(other)).all()
 
 
 def test_sizes_are_rounded_as_scikit_learn_rounds_them():

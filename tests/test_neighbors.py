@@ -46,6 +46,12 @@ def test_many_blocks_and_many_groups_find_what_scikit_learn_finds():
     assert (rows == theirs[1]).all()
 
 
+def test_a_last_block_that_is_not_full_holds_nothing_of_the_one_before():
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    for M in (1, 127, 128, 129, 257):
+        assert (nearest(X, X[:M], 1)[1][:, 0] == np.arange(M)).all()
+
+
 def test_far_from_the_origin_no_digits_are_lost():
     # |x|² - 2qx would cancel to noise at 1e8 if the mean stayed in
     X = np.arange(40.0)[:, None] + 1e8

@@ -141,6 +141,19 @@ def test_linear_is_torchs_with_the_weight_transposed():
     np.testing.assert_allclose(dbias, b_t.grad.numpy())
 
 
+def test_linear_backward_computes_what_is_wanted_and_where():
+    rng = np.random.default_rng(0)
+    g, X, weight = (rng.normal(size=s) for s in ((5, 2), (5, 3), (3, 2)))
+    whole, room = linear_backward(g, X, weight), np.empty((3, 2))
+    for k in range(3):
+        wanted = [i == k for i in range(3)]
+        parts = linear_backward(g, X, weight, wanted, out=room)
+        assert [part is not None for part in parts] == wanted
+        np.testing.assert_allclose(parts[k], whole[k], rtol=1e-12)
+    dweight = linear_backward(g, X, weight, out=room)[1]
+    assert dweight is room
+
+
 @settings(deadline=None, max_examples=20)
 @given(N=st.integers(1, 4), D=st.integers(1, 4), K=st.integers(1, 4))
 def test_linear_backward_agrees_with_nudges_for_any_shape(N, D, K):

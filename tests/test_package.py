@@ -328,7 +328,8 @@ def test_a_missing_library_is_told_by_the_name_of_its_extra(library, call):
 def test_the_extras_are_those_of_the_design():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert set(project["project"]["optional-dependencies"]) == {
-        "plot", "data", "music", "interop", "notebook", "book", "test",
+        "plot", "data", "music", "interop", "frameworks", "notebook", "book",
+        "test",
     }
     assert [d.split(">")[0] for d in project["project"]["dependencies"]] == [
         "numpy"
@@ -466,6 +467,34 @@ def test_a_line_of_code_has_at_most_79_characters(page):
     assert not long, "\n".join(long)
 
 
+# Pages with a function whose card alone fills most of a cell.
+LONG_CARDS = {
+    "attention.md": 56, "byte_pair_encoding.md": 50, "where.md": 47,
+    "writing.md": 47,
+}
+
+
+@PAGES
+def test_no_cell_is_too_long_to_be_read_in_one_go(page):
+    most = LONG_CARDS.get(page.name, 45)  # docstring included
+    for line, code in cells(page):
+        assert len(code.strip().splitlines()) <= most, f"{page.name}:{line}"
+
+
+@PAGES
+def test_a_page_with_code_has_a_check(page):
+    fences = re.findall(r"^```\{code-cell\}(.*?)^```",
+                        page.read_text("utf-8"), re.M | re.S)
+    assert not fences or any("check" in f or "remove-cell" in f
+                             for f in fences)
+
+
+@PAGES
+def test_a_figure_is_called_by_its_number(page):
+    # {ref} would print the whole caption in the middle of a sentence
+    assert not re.findall(r"\{ref\}`fig-[\w-]+`", page.read_text("utf-8"))
+
+
 def weight(code):
     """Lines of a cell that do something: docstrings and blanks are free."""
     try:
@@ -560,7 +589,7 @@ def test_the_wheel_holds_package_chapters_and_types_and_nothing_else(wheel):
         names = {n for n in shipped.namelist() if ".dist-info/" not in n}
         wanted = {str(p.relative_to(ROOT)) for p in FILES.values()}
         wanted |= {"zerobook/py.typed", "zerobook/_book/_toc.yml"}
-        kept = [*pages(), *ROOT.glob("runs/*.*")]
+        kept = [*pages(), *ROOT.glob("book/_data/*"), *ROOT.glob("runs/*.*")]
         wanted |= {f"zerobook/_book/{f.relative_to(ROOT)}" for f in kept}
         assert names == wanted
         for name in names:
@@ -586,6 +615,7 @@ def test_the_source_archive_can_build_the_book(dist):
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
                    "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   "book/_data/book_prose.txt",
                    *(str(page.relative_to(ROOT)) for page in pages()),
                    *(str(f.relative_to(ROOT)) for f in ROOT.glob("runs/*.*"))):
         assert wanted in names
@@ -629,6 +659,14 @@ y = X[:, 0] > 3
 print(json.dumps(float(LogisticRegression().fit(X, y).score(X, y))))
 """)
     assert json.loads(said) == 1.0
+
+
+def test_the_installed_wheel_has_the_frozen_prose(installed):
+    said = installed("""
+from zerobook.datasets import load_book_prose
+print(len(load_book_prose().train) > 250_000)
+""")
+    assert said == "True\n"
 
 
 @pytest.mark.parametrize("name, line", [

@@ -26,9 +26,10 @@ def set_up(root):
     return module
 
 
-def pins(root, python):
+def pins(root, python, prefix=""):
     """Name to version, as a constraints file has them."""
-    path = root / "constraints" / f"py{python.replace('.', '')}.txt"
+    name = f"{prefix}py{python.replace('.', '')}.txt"
+    path = root / "constraints" / name
     lines = [x for x in path.read_text("utf-8").splitlines() if x[:1] != "#"]
     pairs = [line.split("==") for line in lines]
     found = {canonicalize_name(name): version for name, version in pairs}
@@ -139,7 +140,7 @@ def house(set_up, tmp_path, monkeypatch):
     """A set-up whose pip and venv only take notes."""
     notes = []
 
-    def build(venv, wanted, torch, index):
+    def build(venv, wanted, torch, index, pins):
         notes.append(torch)
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         return house.problem
@@ -178,7 +179,7 @@ def test_new_pins_are_installed(house, set_up, tmp_path, monkeypatch):
     house.main()
     other = tmp_path / "pins.txt"
     other.write_text("numpy==2.0\n")
-    monkeypatch.setattr(set_up, "constraints_file", lambda: other)
+    monkeypatch.setattr(set_up, "constraints_file", lambda prefix: other)
     house.main()
     assert len(house.notes) == 2
 
@@ -187,6 +188,21 @@ def test_going_without_torch_is_another_environment(house):
     house.main("--torch=torch==1")
     house.main("--torch=")
     assert house.notes == ["torch==1", ""]
+
+
+def test_an_environment_of_other_extras_has_other_pins(
+    house, set_up, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        set_up, "build", lambda venv, wanted, *rest: asked.append(
+            (wanted, rest[-1].name)) or (venv / "bin").mkdir(parents=True)
+    )
+    assert house.main("--extras=frameworks", "--pins=frameworks-") == 0
+    (wanted, name), = asked
+    assert any("tensorflow" in line for line in wanted)
+    assert not any("sphinx" in line for line in wanted)
+    assert name == set_up.constraints_file("frameworks-").name
 
 
 def test_an_environment_that_is_a_link_is_the_readers_own(house, tmp_path):
@@ -247,17 +263,21 @@ def test_an_index_that_never_answers_does_not_hold_the_set_up(set_up):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_every_requirement_is_pinned_within_its_range(root, set_up, python):
-    pinned = pins(root, python)
-    wanted = set_up.requirements(root / "pyproject.toml", set_up.EXTRAS)
+@pytest.mark.parametrize("prefix", ["", "frameworks-"])
+def test_every_requirement_is_pinned_within_its_range(root, set_up, python,
+                                                      prefix):
+    pinned = pins(root, python, prefix)
+    extras = ["frameworks"] if prefix else set_up.EXTRAS
+    wanted = set_up.requirements(root / "pyproject.toml", extras)
     for requirement in map(Requirement, wanted):
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_pins_name_versions_and_no_places(root, python):
-    for version in pins(root, python).values():
+@pytest.mark.parametrize("prefix", ["", "frameworks-"])
+def test_pins_name_versions_and_no_places(root, python, prefix):
+    for version in pins(root, python, prefix).values():
         assert re.fullmatch(r"[0-9][0-9a-z.]*(\.post\d+)?", version)
 
 
@@ -315,8 +335,11 @@ def test_ci_runs_what_the_readme_says(root):
     assert os.access(script, os.X_OK)
     text = script.read_text("utf-8")
     assert "export CI=true" in text
-    for verb in ("book", "test", "check"):
-        assert f"\nmake {verb}\n" in text
+    said = re.findall(r"^make ([a-z]+)", text, re.M)
+    assert said == ["book", "check", "frameworks"]
+    makefile = (root / "Makefile").read_text("utf-8")
+    check = makefile.partition("\ncheck:")[2].partition("\n\n")[0]
+    assert "$(MAKE) test" in check
 
 
 def test_pyproject_and_workflow_agree_on_the_pythons(root):

@@ -1,5 +1,7 @@
 """Support vector machines against LIBSVM, LIBLINEAR and their own dual."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn import svm as oracle
@@ -8,8 +10,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from zerobook import svm
 from zerobook.datasets import load_breast_cancer, load_digits, load_iris
-from zerobook.datasets import make_moons
+from zerobook.datasets import load_wine, make_moons
 from zerobook.losses import hinge
+from zerobook.preprocessing import StandardScaler
 
 IRIS = load_iris()
 BINARY = IRIS[0][:100, :2], IRIS[1][:100]
@@ -120,6 +123,30 @@ def test_repeated_points_of_both_classes_do_not_stop_the_search():
     X = np.repeat([[100.0, 100.0], [101.0, 99.0]], 20, axis=0)
     y = np.arange(40) % 2
     assert svm.SVC(kernel="linear").fit(X, y).n_iter_[0] < 1000
+
+
+def test_unscaled_columns_cannot_keep_the_solver_for_ever():
+    # wine's columns differ a thousandfold; scikit-learn's own solver is still
+    # on its way after 300,000 steps
+    X, y = load_wine()
+    kernel = {"kernel": "poly", "gamma": "auto"}
+    assert 0 < svm.SVC().max_iter <= 10**6
+    with pytest.warns(ConvergenceWarning, match="StandardScaler"):
+        cut = svm.SVC(**kernel, max_iter=500).fit(X, y)
+    assert cut.n_iter_.max() == 500 and cut.score(X, y) > 0.5
+    X = StandardScaler().fit_transform(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert svm.SVC(**kernel).fit(X, y).n_iter_.max() < 500
+
+
+def test_minus_one_lifts_the_limit_as_in_scikit_learn():
+    X, y = load_iris()
+    kernel = {"kernel": "poly", "gamma": "auto", "tol": 1e-2}
+    free = svm.SVC(**kernel, max_iter=-1).fit(X, y)
+    assert free.n_iter_.max() > 500
+    theirs = oracle.SVC(**kernel).fit(X, y)
+    assert np.mean(free.predict(X) == theirs.predict(X)) > 0.98
 
 
 def test_too_few_steps_are_said():

@@ -330,7 +330,7 @@ def test_tiktokens_file_is_base_64_and_ranks(ours, tmp_path):
     (["pre_tokenizer", "use_regex"], False, "use_regex"),
     (["post_processor"], {"type": "TemplateProcessing"}, "Template"),
     (["added_tokens", 0, "lstrip"], True, "lstrip"),
-    (["added_tokens", 0, "id"], 5, "numbers"),
+    (["added_tokens", 0, "id"], 5, "numbers 0 to 1023"),
     (["model", "vocab", "a"], 10**12, "numbers"),
     (["model", "merges", 0], "a b c", "cannot be read"),
     (["model", "merges", 0], "世 b", "cannot be read"),

@@ -12,7 +12,9 @@ import pytest
 from zerobook import functional as F
 from zerobook import nn, optim, training
 from zerobook.data import DataLoader, TensorDataset
-from zerobook.training import Checkpoint, NotANumber, evaluate, fit
+from zerobook.training import (
+    AveragedModel, Checkpoint, NotANumber, evaluate, fit,
+)
 
 PROGRAM = """
 import sys, time
@@ -235,3 +237,50 @@ def test_one_batch_is_memorised_through_the_loop():
                        8)
     curve = fit(net, F.cross_entropy, batch, adam, epochs=300)
     assert abs(curve[0] - np.log(3)) < 0.5 and curve[-1] < 0.05
+
+
+# ---- the running mean of the weights
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
+def test_averaged_model_and_torchs_agree(decay):
+    torch = pytest.importorskip("torch")
+    swa = torch.optim.swa_utils
+    ours, theirs = nn.Linear(3, 2, rng=0), torch.nn.Linear(3, 2)
+    mean = AveragedModel(ours, decay)
+    mean_torch = swa.AveragedModel(
+        theirs, multi_avg_fn=swa.get_ema_multi_avg_fn(decay))
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        for p in ours.parameters():
+            p.data[...] = rng.normal(size=p.shape)
+        theirs.load_state_dict({name: torch.tensor(a.T.copy())
+                                for name, a in ours.state_dict().items()})
+        mean.update_parameters(ours)
+        mean_torch.update_parameters(theirs)
+    assert mean.n_averaged == mean_torch.n_averaged == 5
+    for name, p in mean_torch.module.named_parameters():
+        np.testing.assert_allclose(
+            mean.state_dict()[f"module.{name}"], p.detach().numpy().T, atol=1e-6)
+
+
+def test_the_average_is_a_copy_that_training_does_not_move():
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3))
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    mean = AveragedModel(model, 0.9)
+    before = {name: a.copy() for name, a in mean.state_dict().items()}
+    x = np.random.default_rng(0).normal(size=(8, 2))
+    (model(x) ** 2).sum().backward()
+    optimizer.step()
+    assert all((mean.state_dict()[name] == a).all()
+               for name, a in before.items())
+    assert not mean.module.training and model.training
+    mean.update_parameters(model)
+    for name, a in model.state_dict().items():  # the first update copies
+        assert np.allclose(mean.state_dict()[f"module.{name}"], a)
+    assert not mean(x).requires_grad
+
+
+def test_an_average_that_would_keep_everything_is_refused():
+    with pytest.raises(ValueError, match="decay must lie in 0 .. 1, got 1"):
+        AveragedModel(nn.Linear(1, 1), 1)

@@ -74,10 +74,8 @@ def log_softmax(x, axis=-1):
 
     Parameters
     ----------
-    x : ndarray of float
-        Scores, such as the (N, K) logits of K classes.
-    axis : int, default -1
-        The axis of the classes.
+    x, axis
+        As in `softmax`.
 
     Returns
     -------
@@ -144,11 +142,17 @@ def silu_backward(g, x, y):
 
 
 # %% 1.2.2 book/foundations/activations.md
-_GELU_SLOPE = 0.7978845608028654  # sqrt(2 / pi)
+GELU_A, GELU_C = 0.7978845608028654, 0.044715  # sqrt(2 / pi), and a fit
 
 
-def _gelu_gate(x):
-    return 0.5 * (1 + np.tanh(_GELU_SLOPE * (x + 0.044715 * x * x * x)))
+def _gelu_gate(x, square):
+    gate = np.asarray(GELU_A * GELU_C * square)
+    gate += GELU_A
+    gate *= x
+    np.tanh(gate, out=gate)
+    gate += 1
+    gate *= 0.5
+    return gate
 
 
 def gelu(x):
@@ -166,11 +170,23 @@ def gelu(x):
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(3)
     array([-0.159,  0.   ,  0.841])
     """
-    return x * _gelu_gate(x)
+    return x * _gelu_gate(x, x * x)
+
+
+# %% 1.2.2 book/foundations/activations.md
+def gelu_and_slope(x):
+    """`gelu` of `x` and its derivative there; the gate serves both."""
+    slope = x * x
+    gate = _gelu_gate(x, slope)
+    y = x * gate
+    slope *= 6 * GELU_A * GELU_C
+    slope += 2 * GELU_A
+    slope *= y
+    slope *= 1 - gate
+    slope += gate
+    return y, slope
 
 
 def gelu_backward(g, x, y):
     """Gradient through `gelu`: the gate, plus `x` times its slope."""
-    gate = _gelu_gate(x)
-    slope = _GELU_SLOPE * (1 + 3 * 0.044715 * x * x)
-    return g * (gate + x * 2 * gate * (1 - gate) * slope)
+    return g * gelu_and_slope(x)[1]

@@ -47,12 +47,20 @@ class Tensor:
 
 # %% 2.1.1 book/deep_learning/autograd.md
 _clock = itertools.count(1)
-_mode = threading.local()
+
+
+class Mode(threading.local):
+    """What each thread decides for itself."""
+
+    enabled = True
+
+
+_mode = Mode()
 
 
 def grad_enabled():
     """Whether operations are being recorded in this thread."""
-    return getattr(_mode, "enabled", True)
+    return _mode.enabled
 
 
 def from_op(data, parents, backward):
@@ -74,8 +82,11 @@ def from_op(data, parents, backward):
         Without a history if no parent requires a gradient, or inside
         `no_grad`.
     """
-    out = Tensor(data, dtype=data.dtype)
-    if grad_enabled() and any(p.requires_grad for p in parents):
+    out = Tensor.__new__(Tensor)
+    out.data, out.grad, out.requires_grad = np.asarray(data), None, False
+    out._parents, out._backward, out._time = (), None, 0
+    out._owned, out._buffer = False, None
+    if _mode.enabled and any([p.requires_grad for p in parents]):
         out.requires_grad, out._time = True, next(_clock)
         out._parents, out._backward = parents, backward
     return out
@@ -104,7 +115,8 @@ def accumulate(self, grad, owned=False):
             return
         grad, owned = self.grad + grad, True
     elif self._buffer is not None:
-        np.copyto(self._buffer, grad)
+        if grad is not self._buffer:
+            np.copyto(self._buffer, grad)
         grad, owned = self._buffer, True
     elif self._backward is None and not owned:
         grad, owned = np.array(grad, self.data.dtype), True
@@ -115,15 +127,18 @@ Tensor.accumulate = accumulate
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def vacant(self):
+    """The buffer, if a first gradient may be written there; else None."""
+    return self._buffer if self.grad is None else None
+
+
 def accumulate_matmul(self, a, b):
     """Add ``a @ b`` to the gradient, without a copy where that is possible."""
-    if self.requires_grad and self.grad is None and self._buffer is not None:
-        self.grad, self._owned = np.matmul(a, b, out=self._buffer), True
-    elif self.requires_grad:
-        self.accumulate(a @ b, owned=True)
+    if self.requires_grad:
+        self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
 
 
-Tensor.accumulate_matmul = accumulate_matmul
+Tensor.vacant, Tensor.accumulate_matmul = vacant, accumulate_matmul
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -343,17 +358,16 @@ def swapaxes(a, i, j):
 # %% 2.1.1 book/deep_learning/autograd.md
 def getitem(a, index):
     """``a[index]``: slices, index arrays, masks."""
-    parts = index if isinstance(index, tuple) else (index,)
-    plain = all(isinstance(p, int | slice | type(...)) or p is None
-                for p in parts)
 
     def backward(g):
-        whole = np.zeros_like(a.data)
-        if plain:
-            whole[index] = g
+        if a.grad is None or not a._owned:
+            a.accumulate(np.zeros_like(a.data), owned=True)
+        parts = index if isinstance(index, tuple) else (index,)
+        if all(isinstance(p, int | slice | type(...)) or p is None
+               for p in parts):
+            a.grad[index] += g
         else:
-            np.add.at(whole, index, g)
-        a.accumulate(whole, owned=True)
+            np.add.at(a.grad, index, g)
 
     return from_op(np.asarray(a.data[index]), (a,), backward)
 

@@ -11,7 +11,6 @@ import zerobook
 # %% book/given/package.md
 def tangle(options):
     """Write the package, a snapshot of it, or say what is stale."""
-    from zerobook.press.routes import snapshot
     from zerobook.press.writing import tangle as write
 
     if options.until is None:
@@ -19,6 +18,8 @@ def tangle(options):
     if options.output is None or options.check:
         print("--until needs -o DIR, without --check", file=sys.stderr)
         return 2
+    from zerobook.press.routes import snapshot
+
     return snapshot(options.root, options.until, options.output, options.route)
 
 
@@ -29,6 +30,7 @@ def routes(options):
     return check(options.root, run=not options.static)
 
 
+# %% book/given/package.md
 def book(options):
     """Run the pages, render them, and show them if asked to."""
     from functools import partial
@@ -42,6 +44,7 @@ def book(options):
     return code
 
 
+# %% book/given/package.md
 def runs(options):
     """Run what is too long for a build, and keep what came out."""
     from functools import partial
@@ -120,6 +123,7 @@ def parser(asked=None):
     return top
 
 
+# %% book/given/package.md
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments

@@ -129,11 +129,8 @@ class KMeans(ClusterMixin, BaseEstimator):
         tol=1e-4,
         random_state=None,
     ):
-        self.n_clusters = n_clusters
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
+        self.n_clusters, self.init, self.n_init = n_clusters, init, n_init
+        self.max_iter, self.tol = max_iter, tol
         self.random_state = random_state
 
 

@@ -451,17 +451,8 @@ def _try_mirror(url, target, sha256, timeout, progress):
 
 
 # %% book/given/datasets.md
-def fetch(
-    name,
-    mirrors,
-    sha256,
-    *,
-    folder=None,
-    tries=3,
-    wait=1.0,
-    timeout=30,
-    progress=None,
-):
+def fetch(name, mirrors, sha256, *, folder=None, tries=3, wait=1.0,
+          timeout=30, progress=None):
     """Path of a file in the cache, fetched there if it is not.
 
     Parameters
@@ -498,19 +489,27 @@ def fetch(
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     job = (target, sha256, timeout, progress or _progress_line(name))
-    reasons, urls = [], [mirror + name for mirror in mirrors]
+    reasons = _rounds([mirror + name for mirror in mirrors], job, tries, wait)
+    if reasons is not None:
+        raise RuntimeError(_put_it_there(target, sha256, reasons))
+    return target
+
+
+# %% book/given/datasets.md
+def _rounds(urls, job, tries, wait):
+    """Go round the mirrors; None if one delivered, else all the reasons."""
+    reasons = []
     for k in range(tries):
         urls, failures = _one_round(urls, job)
         if failures is None:
-            return target
+            return None
         reasons += failures
         if not urls:
             break
         time.sleep(wait * 2**k if k + 1 < tries else 0)
-    raise RuntimeError(_put_it_there(target, sha256, reasons))
+    return reasons
 
 
-# %% book/given/datasets.md
 def _one_round(urls, job):
     """Ask each mirror once: (those worth asking again, reasons or None)."""
     again, reasons = [], []

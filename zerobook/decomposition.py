@@ -93,14 +93,6 @@ class PCA(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         return _keep(self, X, *principal_axes(X - self.mean_))
 
-    def transform(self, X):
-        """Coordinates of `X` on the axes, shape (N, K)."""
-        return _to_axes(self, X)
-
-    def inverse_transform(self, X):
-        """Back from coordinates (N, K) to data (N, D), as far as it goes."""
-        return _from_axes(self, X)
-
 
 # %% 1.0.1 book/foundations/linear_algebra.md
 def _keep(pca, X, s, axes):
@@ -118,14 +110,19 @@ def _keep(pca, X, s, axes):
 
 
 # %% 1.0.1 book/foundations/linear_algebra.md
-def _to_axes(pca, X):
-    check_is_fitted(pca)
-    X = validate_data(pca, X, reset=False)
-    Z = X @ pca.components_.T  # (N, D) -> (N, K)
-    Z -= pca.mean_ @ pca.components_.T
+def _to_axes(self, X):
+    """Coordinates of `X` on the axes, shape (N, K)."""
+    check_is_fitted(self)
+    X = validate_data(self, X, reset=False)
+    Z = X @ self.components_.T  # (N, D) -> (N, K)
+    Z -= self.mean_ @ self.components_.T
     return Z
 
 
-def _from_axes(pca, Z):
-    check_is_fitted(pca)
-    return check_array(Z) @ pca.components_ + pca.mean_  # (N, K) -> (N, D)
+def _from_axes(self, X):
+    """Back from coordinates (N, K) to data (N, D), as far as it goes."""
+    check_is_fitted(self)
+    return check_array(X) @ self.components_ + self.mean_
+
+
+PCA.transform, PCA.inverse_transform = _to_axes, _from_axes

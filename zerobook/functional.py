@@ -5,6 +5,7 @@ import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import Tensor, from_op, grad_enabled
 from zerobook.autograd import unbroadcast
+import math
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -15,6 +16,7 @@ def as_tensor(x, like=None):
     return Tensor(x, dtype=None if like is None else like.data.dtype)
 
 
+# %% 2.1.1 book/deep_learning/fused.md
 def lift(f, f_backward):
     """Make an operation on tensors of a function and its gradient rule.
 
@@ -124,51 +126,32 @@ def linear(x, weight, bias=None):
     if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
         raise ValueError(f"input {x.shape} for weight {weight.shape}")
     rows = x.data.reshape(-1, x.shape[-1])  # (N, D_in)
-    y = rows @ weight.data  # (N, D_out)
-    if bias is not None:
-        y += bias.data
+    b = None if bias is None else bias.data
+    y = neural_network.linear(rows, weight.data, b)  # (N, D_out)
+    parents = (x, weight) if bias is None else (x, weight, bias)
 
     def backward(g):
-        g = g.reshape(y.shape)
-        weight.accumulate_matmul(rows.T, g)
-        if bias is not None:
-            bias.accumulate(g.sum(axis=0), owned=True)
-        if x.requires_grad:
-            dx = (g @ weight.data.T).reshape(x.shape)
-            x.accumulate(dx, owned=True)
+        wanted = [p.requires_grad for p in parents] + [False]
+        dx, dweight, dbias = neural_network.linear_backward(
+            g.reshape(y.shape), rows, weight.data, wanted, weight.vacant()
+        )
+        if wanted[0]:
+            x.accumulate(dx.reshape(x.shape), owned=True)
+        if wanted[1]:
+            weight.accumulate(dweight, owned=True)
+        if wanted[2]:
+            bias.accumulate(dbias, owned=True)
 
-    parents = (x, weight) if bias is None else (x, weight, bias)
     return from_op(y.reshape(*x.shape[:-1], len(y.T)), parents, backward)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-GELU_A, GELU_C = 0.7978845608028654, 0.044715  # sqrt(2 / pi), and a fit
-
-
-def gelu_and_slope(x):
-    """Chapter 1's `gelu` of an array and its derivative, in three arrays."""
-    slope = x * x
-    gate = slope * (GELU_A * GELU_C)
-    gate += GELU_A
-    gate *= x
-    np.tanh(gate, out=gate)
-    gate += 1
-    gate *= 0.5
-    y = x * gate
-    slope *= 6 * GELU_A * GELU_C
-    slope += 2 * GELU_A
-    slope *= y
-    slope *= 1 - gate
-    slope += gate
-    return y, slope
-
-
 def gelu(x):
     """Gaussian error linear unit in tanh form, keeping its derivative."""
     x = as_tensor(x)
     if not (grad_enabled() and x.requires_grad):
         return from_op(activations.gelu(x.data), (), None)
-    y, slope = gelu_and_slope(x.data)
+    y, slope = activations.gelu_and_slope(x.data)
     return from_op(y, (x,), lambda g: x.accumulate(g * slope, owned=True))
 
 
@@ -192,8 +175,8 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     one = np.full(D, 1 / D, x.dtype)  # rows @ one: the means, by BLAS
     rows = x.data.reshape(-1, D)
     x_hat = rows - (rows @ one)[:, None]  # (N, D)
-    variance = np.einsum("nd,nd->n", x_hat, x_hat)[:, None] / D
-    r = 1 / np.sqrt(variance + eps)  # (N, 1)
+    variance = (x_hat * x_hat) @ one  # (N,)
+    r = (1 / np.sqrt(variance + eps))[:, None]  # (N, 1)
     x_hat *= r
     y = x_hat if weight is None else x_hat * weight.data
     if bias is not None:
@@ -312,33 +295,67 @@ def im2col(x, kernel_size, stride):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
+def bands(x, kernel_size, stride, shape):
+    """For each kernel row the strips that it meets, as a batch of matrices.
+
+    `shape` says how the places (H', W') of an image are cut: into `shape[0]`
+    matrices of `shape[1]` rows.
+    """
+    (kh, kw), (sh, sw) = kernel_size, stride
+    S = im2col(x, (1, kw), (1, sw))  # (N, H, W', kw * C)
+    last = (S.shape[1] - kh) // sh * sh
+    for u in range(kh):
+        met = S[:, u : u + last + 1 : sh]  # (N, H', W', kw * C)
+        yield met.reshape(len(x), *shape, S.shape[-1])
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+UNPACKED = 1_000_000  # multiplications of a product that copies nothing
+
+
+def cut(height, width, weights):
+    """Into how many matrices an image's places go, and their rows."""
+    heights = [h for h in range(1, height + 1) if height % h == 0
+               and h * width >= 96 and h * width * weights <= UNPACKED]
+    h = max(heights, default=height)
+    return height // max(h, 1), h * width
+
+
 def chunks(n, size, room=1 << 18):
     """Cut `n` images, each `size` numbers, into slices of about `room`."""
     step = max(1, room // max(size, 1))
     return [slice(i, i + step) for i in range(0, n, step)]
 
 
-def correlate(x, w, stride):
+# %% 2.2.1 book/deep_learning/convolution.md
+def correlate(x, w, stride, bias=None):
     """Convolution on arrays: (N, H, W, C) and (kh, kw, C, O)."""
-    kernel, O = w.shape[:2], w.shape[3]
-    W = w.reshape(-1, O)  # (kh * kw * C, O)
+    (kh, kw, C, O), kernel = w.shape, w.shape[:2]
+    W = w.reshape(kh, kw * C, O)
     out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, stride)]
-    y = np.empty((len(x), *out, O), x.dtype)
-    for some in chunks(len(x), out[0] * out[1] * len(W)):
-        P = im2col(x[some], kernel, stride).reshape(-1, len(W))
-        np.matmul(P, W, out=y[some].reshape(-1, O))
+    y, shape = np.empty((len(x), *out, O), x.dtype), cut(*out, kw * C * O)
+    for some in chunks(len(x), out[0] * out[1] * max(kw * C, O)):
+        part = y[some].reshape(-1, *shape, O)
+        for u, S in enumerate(bands(x[some], kernel, stride, shape)):
+            if u:
+                part += S @ W[u]
+            else:
+                np.matmul(S, W[u], out=part)
+        if bias is not None:
+            part += bias
     return y
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
 def correlate_weight(g, x, kernel_size, stride):
     """Gradient of `correlate` by its weight; `g` is (N, H', W', O)."""
-    C, O = x.shape[-1], g.shape[-1]
-    dw = np.zeros((kernel_size[0] * kernel_size[1] * C, O), g.dtype)
-    for some in chunks(len(g), g.shape[1] * g.shape[2] * len(dw)):
-        P = im2col(x[some], kernel_size, stride).reshape(-1, len(dw))
-        dw += P.T @ g[some].reshape(-1, O)
-    return dw.reshape(*kernel_size, C, O)
+    (kh, kw), C, (_, *out, O) = kernel_size, x.shape[-1], g.shape
+    dw, shape = np.zeros((kh, kw * C, O), g.dtype), cut(*out, kw * C * O)
+    for some in chunks(len(g), out[0] * out[1] * max(kw * C, O)):
+        part = g[some].reshape(-1, *shape, O)
+        for u, S in enumerate(bands(x[some], kernel_size, stride, shape)):
+            dw[u] += (S.swapaxes(-1, -2) @ part).sum(axis=(0, 1))
+    return dw.reshape(kh, kw, C, O)
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -354,11 +371,11 @@ def grids(x, kernel_size, stride):
 
 def correlate_input(g, w, shape, stride):
     """Gradient of `correlate` by its input, which had the shape `shape`."""
-    kernel, (C, O) = w.shape[:2], w.shape[2:]
+    kernel, (C, O), (_, *out, _) = w.shape[:2], w.shape[2:], g.shape
     dx = np.zeros(shape, g.dtype)
     back = np.ascontiguousarray(w.reshape(-1, C, O).swapaxes(1, 2))
-    for some in chunks(len(g), g.shape[1] * g.shape[2] * 2 * max(C, O)):
-        rows = g[some].reshape(-1, O)
+    for some in chunks(len(g), out[0] * out[1] * 2 * max(C, O)):
+        rows = g[some].reshape(-1, *cut(*out, C * O), O)
         for grid, W in zip(grids(dx[some], kernel, stride), back):
             grid += (rows @ W).reshape(grid.shape)
     return dx
@@ -414,29 +431,21 @@ def check_window(name, x, kernel_size, stride, padding, channels=None):
 
 # %% 2.2.1 book/deep_learning/convolution.md
 def conv2d(x, weight, bias=None, stride=1, padding=0):
-    """Slide filters over images.
+    """Slide filters over images (section 2.2.1; LeCun et al., 1998).
+
+    An error if the channels differ or the kernel is larger than the image.
 
     Parameters
     ----------
-    x : Tensor or ndarray of shape (N, C, H, W)
+    x, bias : Tensors of shape (N, C, H, W) and (O,); `bias` may be None
     weight : Tensor of shape (kh, kw, C, O)
         PyTorch stores it as (O, C, kh, kw).
-    bias : Tensor of shape (O,), optional
     stride, padding : int or pair of int
 
     Returns
     -------
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H + 2 * padding - kh) // stride + 1``.
-
-    Raises
-    ------
-    ValueError
-        If the channels differ or the kernel is larger than the image.
-
-    Notes
-    -----
-    Section 2.2.1; LeCun et al. (1998).
 
     Examples
     --------
@@ -449,9 +458,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
     padded = channels_last(x.data, padding)
-    y = correlate(padded, weight.data, stride)
-    if bias is not None:
-        y += bias.data
+    b = None if bias is None else bias.data
+    y = correlate(padded, weight.data, stride, b)
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
@@ -490,6 +498,8 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
                      output_padding=0):
     """Spread each entry of a map over a window: `conv2d` run backwards.
 
+    Section 2.2.1.
+
     Parameters
     ----------
     x : Tensor or ndarray of shape (N, C, H, W)
@@ -506,10 +516,6 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     -------
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H - 1) * stride - 2 * padding + kh + output_padding``.
-
-    Notes
-    -----
-    Section 2.2.1.
     """
     x, weight = as_tensor(x, weight), as_tensor(weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
@@ -532,6 +538,22 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 
     parents = tuple(p for p in (x, weight, bias) if p is not None)
     return from_op(y, parents, backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def max_pool_backward(g, y, x, kernel_size, stride):
+    """Gradient by `x`, channels last: the first that equals `y` gets `g`."""
+    dx = np.zeros(x.shape, g.dtype)
+    for some in chunks(len(x), x.size // max(len(x), 1)):
+        h, top = np.ascontiguousarray(g[some]), y[some]
+        free = np.ones(top.shape, bool)  # the winner is not found yet
+        for part, grid in zip(grids(x[some], kernel_size, stride),
+                              grids(dx[some], kernel_size, stride)):
+            won = part == top
+            won &= free
+            free ^= won
+            grid += h * won
+    return dx
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -562,13 +584,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
         np.maximum(y, part, out=y)
 
     def backward(g):
-        g, dx = g.transpose(0, 2, 3, 1), np.zeros(padded.shape, g.dtype)
-        free = np.ones(y.shape, bool)  # windows whose winner is not found yet
-        for part, grid in zip(parts, grids(dx, kernel, stride)):
-            won = part == y
-            won &= free
-            free ^= won
-            grid += g * won
+        dx = max_pool_backward(channels_last(g), y, padded, kernel, stride)
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
@@ -823,8 +839,24 @@ def lstm_backward(dhs, dc, U, cs, A, squashed):
 
 
 # %% 2.2.2 book/deep_learning/lstm.md
+def _sequence_and_state(x, weight_ih, weight_hh, state):
+    """Tensors of the right shapes; a state that is not given is zero."""
+    x = as_tensor(x, weight_ih)
+    if state is None:
+        zeros = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
+        state = zeros, zeros
+    h0, c0 = (as_tensor(s, weight_hh) for s in state)
+    check_sequence("lstm", x, weight_ih, weight_hh, 4, [h0, c0])
+    return x, h0, c0
+
+
+# %% 2.2.2 book/deep_learning/lstm.md
 def lstm(x, weight_ih, weight_hh, bias, state=None):
     """A whole sequence through an LSTM, as one node.
+
+    Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
+    of Gers, Schmidhuber and Cummins (2000). A shape that does not fit is a
+    ValueError that names the shapes.
 
     Parameters
     ----------
@@ -842,23 +874,8 @@ def lstm(x, weight_ih, weight_hh, bias, state=None):
         The hidden state after each step.
     c_n : Tensor of shape (N, H)
         The cell after the last step.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit; the message names the shapes.
-
-    Notes
-    -----
-    Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
-    of Gers, Schmidhuber and Cummins (2000).
     """
-    x = as_tensor(x, weight_ih)
-    if state is None:
-        zeros = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
-        state = zeros, zeros
-    h0, c0 = (as_tensor(s, weight_hh) for s in state)
-    check_sequence("lstm", x, weight_ih, weight_hh, 4, [h0, c0])
+    x, h0, c0 = _sequence_and_state(x, weight_ih, weight_hh, state)
     hs, cs, A, squashed = lstm_forward(
         x.data, weight_ih.data, weight_hh.data, bias.data, h0.data, c0.data
     )
@@ -896,8 +913,11 @@ def gru_step(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 
 
 # %% 2.2.3 book/deep_learning/attention.md
-def _scores_bias(mask, is_causal, shape, dtype):
-    """What to add to scores of `shape`: the lowest float where it is shut."""
+def _scores_bias(mask, is_causal, shape, dtype, first=0):
+    """What to add to scores of `shape`: the lowest float where it is shut.
+
+    `first` is the number of the first query.
+    """
     lowest, bias = np.finfo(dtype).min, np.zeros((), dtype)
     if mask is not None:
         if mask.dtype == bool:
@@ -906,7 +926,7 @@ def _scores_bias(mask, is_causal, shape, dtype):
             raise TypeError(f"mask of {mask.dtype}: give booleans or floats")
         bias = np.maximum(mask, lowest).astype(dtype)
     if is_causal:
-        past = np.tri(*shape[-2:], dtype=bool)  # (T, S)
+        past = np.tri(*shape[-2:], first, dtype=bool)  # (T, S)
         bias = np.where(past, bias, lowest)
     return bias
 
@@ -919,10 +939,13 @@ def _attention_shapes(query, key, value, mask):
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{said}: want (..., T, d), (..., S, d), "
                          "(..., S, d_v)")
-    try:
-        batch = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
-    except ValueError:
-        raise ValueError(f"{said}: the axes in front do not fit") from None
+    batch = q[:-2]
+    if not batch == k[:-2] == v[:-2]:
+        try:
+            batch = np.broadcast_shapes(batch, k[:-2], v[:-2])
+        except ValueError:
+            said += ": the axes in front do not fit"
+            raise ValueError(said) from None
     scores = (*batch, q[-2], k[-2])
     if mask is not None:
         try:
@@ -961,16 +984,52 @@ def attention_weights(query, key, mask=None, is_causal=False):
 
 
 # %% 2.2.3 book/deep_learning/attention.md
-def _attention_backward(g, query, key, value, A):
-    """Gradients of `scaled_dot_product_attention`, from its weights."""
+def query_blocks(T, S, is_causal, size=64):
+    """Some queries at a time, each time with the keys that they may see."""
+    if not is_causal:
+        return [(slice(0, T), slice(0, S))]
+    return [(slice(t, t + size), slice(0, min(t + size, S)))
+            for t in range(0, max(T, 1), size)]
+
+
+def _block_bias(mask, is_causal, shape, dtype, rows, seen):
+    """`_scores_bias` for a block of the scores of `shape`, None if open."""
+    if mask is not None:
+        square = *mask.shape[:-2], *shape[-2:]  # the heads' axes as they are
+        mask = np.broadcast_to(mask, square)[..., rows, seen]
+    elif not is_causal:
+        return None
+    part = [len(range(n)[cut]) for n, cut in zip(shape[-2:], (rows, seen))]
+    return _scores_bias(mask, is_causal, part, dtype, rows.start)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def block_weights(Q, K, bias=None):
+    """Softmax of scores plus bias, made in the memory of one array."""
+    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., t, s)
+    if bias is not None:
+        A = np.add(A, bias, out=A if bias.ndim == 2 else None)
+    A -= A.max(axis=-1, keepdims=True)
+    np.exp(A, out=A)
+    A /= A @ np.ones((A.shape[-1], 1), A.dtype)
+    return A
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _attention_backward(g, query, key, value, blocks, weights):
+    """Gradients of `scaled_dot_product_attention`, block by block."""
     Q, K, V = query.data, key.data, value.data
-    dA = g @ V.swapaxes(-1, -2)  # (..., T, S)
-    Z = activations.softmax_backward(dA, None, A)
-    Z *= K.shape[-1] ** -0.5
-    for parent, grad in (
-        (query, Z @ K), (key, Z.swapaxes(-1, -2) @ Q),
-        (value, A.swapaxes(-1, -2) @ g),
-    ):
+    dQ, dK, dV = (np.zeros_like(X, shape=(*g.shape[:-2], *X.shape[-2:]))
+                  for X in (Q, K, V))
+    for (rows, seen), A in zip(blocks, weights):
+        some = g[..., rows, :]
+        dA = some @ V[..., seen, :].swapaxes(-1, -2)  # (..., t, s)
+        Z = activations.softmax_backward(dA, None, A)
+        Z *= K.shape[-1] ** -0.5
+        dQ[..., rows, :] = Z @ K[..., seen, :]
+        dK[..., seen, :] += Z.swapaxes(-1, -2) @ Q[..., rows, :]
+        dV[..., seen, :] += A.swapaxes(-1, -2) @ some
+    for parent, grad in ((query, dQ), (key, dK), (value, dV)):
         parent.accumulate(unbroadcast(grad, parent.shape), owned=True)
 
 
@@ -1017,18 +1076,20 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     """
     shape = _attention_shapes(query, key, value, mask)
     Q, K, V = query.data, key.data, value.data
-    A = (Q * K.shape[-1] ** -0.5) @ K.swapaxes(-1, -2)  # (..., T, S)
-    if mask is None and not is_causal:
-        A = activations.softmax(A)
-    else:
-        bias = _scores_bias(mask, is_causal, shape, A.dtype)
-        A = activations.softmax(A + bias)
-        A *= bias > np.finfo(A.dtype).min
+    blocks, weights = query_blocks(*shape[-2:], is_causal), []
+    y = np.empty_like(Q, V.dtype, shape=(*shape[:-1], V.shape[-1]))
+    for rows, seen in blocks:
+        bias = _block_bias(mask, is_causal, shape, V.dtype, rows, seen)
+        A = block_weights(Q[..., rows, :], K[..., seen, :], bias)
+        if mask is not None:
+            A *= bias > np.finfo(bias.dtype).min
+        np.matmul(A, V[..., seen, :], out=y[..., rows, :])
+        weights.append(A)
 
     def backward(g):
-        _attention_backward(g, query, key, value, A)
+        _attention_backward(g, query, key, value, blocks, weights)
 
-    return from_op(A @ V, (query, key, value), backward)
+    return from_op(y, (query, key, value), backward)
 
 
 # %% 2.2.4 book/deep_learning/modern_block.md
@@ -1097,6 +1158,47 @@ def rotary(x, positions=None, base=10_000.0):
         x.accumulate(_turn(g, cos, -sin), owned=True)
 
     return from_op(_turn(x.data, cos, sin), (x,), backward)
+
+
+# %% 3.2 book/generative/vae.md
+def binomial_nll(logits, x, levels=16):
+    """Surprise at images whose pixels are counts, in nats an image.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, D)
+        Of the probability that one of the `levels` cells is inked.
+    x : ndarray of shape (N, D)
+        Counts divided by `levels`, so from 0 to 1.
+    levels : int
+
+    Returns
+    -------
+    Tensor of shape ()
+        Mean over images of the sum over pixels. An image of D pixels costs
+        ``D * log(levels + 1)`` at most of models that know nothing.
+
+    Notes
+    -----
+    Section 3.2.
+    """
+    counts = np.rint(np.asarray(x) * levels).astype(int)
+    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
+             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
+    ways = float(np.array(table)[counts].sum() / len(counts))
+    cells = levels * logits.shape[1]
+    return binary_cross_entropy(logits, x) * cells - ways
+
+
+# %% 3.2 book/generative/vae.md
+def gaussian_kl(mean, log_var):
+    """Divergence of N(mean, exp(log_var)) from N(0, 1), nats an image.
+
+    Summed over the last axis, mean over rows; 0 where `q` ignores its
+    input. Section 3.2; both arguments are Tensors of shape (N, Z).
+    """
+    parts = mean * mean + log_var.exp() - log_var - 1.0
+    return parts.sum() * (0.5 / len(mean))
 
 
 # %% 3.3 book/generative/gpt.md

@@ -109,8 +109,25 @@ def _compare(f, inputs, k, grad, g, name, rtol, atol):
 
 
 # %% 1.0.2 book/foundations/calculus.md
+def _weighted(f, backward, inputs, rng):
+    """Draw ``g`` and hand it to the rule: `g` and a tuple of gradients."""
+    y = np.array(f(*inputs))
+    if not np.array_equal(y, f(*inputs), equal_nan=y.dtype.kind == "f"):
+        raise ValueError("f is random: one input gave two different results")
+    g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
+    grads = backward(*_fitting(backward, (g, *inputs, y)))
+    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+    if len(grads) > len(inputs):
+        raise AssertionError(f"{len(grads)} gradients, {len(inputs)} inputs")
+    return g, grads
+
+
+# %% 1.0.2 book/foundations/calculus.md
 def gradcheck(f, backward, *inputs, rng=0, rtol=1e-5, atol=1e-7):
     """Compare a derivative written by hand with nudges, entry by entry.
+
+    Derived in section 1.0.2. True if they agree, else an error. A rule is
+    judged at the inputs given: one that is wrong elsewhere passes.
 
     Parameters
     ----------
@@ -119,21 +136,15 @@ def gradcheck(f, backward, *inputs, rng=0, rtol=1e-5, atol=1e-7):
     backward : callable
         Its derivative rule. It is offered ``g``, the inputs and ``y`` in this
         order and gets as many as it has parameters without a default:
-        ``f_backward(g, x, y)``, ``loss_backward(g, y_hat, y)`` and
-        ``linear_backward(g, X, weight)`` all fit. It returns the gradient of
-        ``sum(g * y)`` for the first input, or a tuple for the first few; None
-        stands for an input without one.
+        ``f_backward(g, x, y)`` and ``linear_backward(g, X, weight)`` both
+        fit. It returns the gradient of ``sum(g * y)`` for the first input, or
+        a tuple for the first few, with None for an input without one.
     *inputs : array_like
         float64 where a gradient is returned; anything elsewhere.
     rng : numpy.random.Generator or int, optional
         Draws ``g``, a weight of size 0.5 to 1.5 and either sign an output.
     rtol, atol : float, optional
         Two slopes agree within ``atol + rtol * abs(nudged)``.
-
-    Returns
-    -------
-    bool
-        True; a disagreement raises.
 
     Raises
     ------
@@ -145,26 +156,13 @@ def gradcheck(f, backward, *inputs, rng=0, rtol=1e-5, atol=1e-7):
     ValueError
         If `f` gives two results for the same input.
 
-    Notes
-    -----
-    Derived in section 1.0.2. A rule is judged at the inputs given: one that
-    is wrong elsewhere passes.
-
     Examples
     --------
     >>> gradcheck(np.tanh, lambda g, x, y: g * (1 - y**2), [-1.0, 0.5])
     True
     """
     inputs = tuple(_as_array(x) for x in inputs)
-    y = np.array(f(*inputs))
-    if not np.array_equal(y, f(*inputs), equal_nan=y.dtype.kind == "f"):
-        raise ValueError("f is random: one input gave two different results")
-    rng = np.random.default_rng(rng)
-    g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
-    grads = backward(*_fitting(backward, (g, *inputs, y)))
-    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
-    if len(grads) > len(inputs):
-        raise AssertionError(f"{len(grads)} gradients, {len(inputs)} inputs")
+    g, grads = _weighted(f, backward, inputs, np.random.default_rng(rng))
     for k, grad in enumerate(grads):
         if grad is not None:
             name = _input_name(f, backward, k)

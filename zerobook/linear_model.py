@@ -121,9 +121,9 @@ class _LogisticLoss:
         g = self.loss_backward(1.0, logits, self.y)  # (N, K)
         return self.X.T @ g + self.alpha * weight  # (D, K)
 
-    def curvature(self, logits):
+    def curvature(self, logits, p):
         """Return the function that multiplies by the Hessian."""
-        X, p = self.X, self.p(logits)
+        X = self.X
 
         def product(V):
             change = self.p_backward(X @ V, logits, p)  # (N, K)
@@ -140,7 +140,7 @@ def _newton_direction(f, gram, gradient, logits):
     np.fill_diagonal(H, np.where(diagonal > 0, diagonal, 1.0))
     rtol = min(0.3, np.linalg.norm(gradient) ** 0.5)
     return _conjugate_gradient(
-        f.curvature(logits), gradient, np.linalg.inv(H), rtol
+        f.curvature(logits, p), gradient, np.linalg.inv(H), rtol
     )
 
 
@@ -230,16 +230,23 @@ class LogisticRegression(LinearClassifierMixin, BaseEstimator):
         """Find the weights by Newton's method; returns self."""
         return _fit_logistic(self, X, y)
 
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`."""
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.column_stack([np.zeros(len(scores)), scores])
-        return log_softmax(scores)
 
-    def predict_proba(self, X):
-        """Probability of each class, (N, K), columns as in `classes_`."""
-        return np.exp(self.predict_log_proba(X))
+# %% 1.1.2 book/foundations/several_classes.md
+def _logistic_log_proba(self, X):
+    """Logarithms of `predict_proba`."""
+    scores = self.decision_function(X)
+    if scores.ndim == 1:
+        scores = np.column_stack([np.zeros(len(scores)), scores])
+    return log_softmax(scores)
+
+
+def _logistic_proba(self, X):
+    """Probability of each class, (N, K), columns as in `classes_`."""
+    return np.exp(self.predict_log_proba(X))
+
+
+LogisticRegression.predict_log_proba = _logistic_log_proba
+LogisticRegression.predict_proba = _logistic_proba
 
 
 # %% 1.1.2 book/foundations/several_classes.md
@@ -345,17 +352,18 @@ def lasso_weights(gram, moment, alpha, limit, coef, max_iter=1000):
     `gram` is G (D, D), `moment` is q (D,), `coef` the start (D,). Stops when
     no condition is broken by more than `limit` (D,). Returns weights, sweeps.
     """
-    coef, size = coef.copy(), gram.diagonal()
+    sizes, weight = gram.diagonal().tolist(), coef.tolist()
     pull = moment - gram @ coef  # (D,)
-    moving = np.flatnonzero(size > 0).tolist()
+    moving = [j for j, size in enumerate(sizes) if size > 0]
     for n_iter in range(1, max_iter + 1):
         for j in moving:
-            old = coef[j]
-            z = pull[j] + size[j] * old
-            new = (z - alpha if z > alpha else min(z + alpha, 0.0)) / size[j]
+            old, size = weight[j], sizes[j]
+            z = pull.item(j) + size * old
+            new = (z - alpha if z > alpha else min(z + alpha, 0.0)) / size
             if new != old:
                 pull -= (new - old) * gram[j]
-                coef[j] = new
+                weight[j] = new
+        coef = np.array(weight)
         if np.all(lasso_violation(pull, coef, alpha) <= limit):
             return coef, n_iter
     warn(f"no convergence in {max_iter} sweeps", ConvergenceWarning)

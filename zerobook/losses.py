@@ -69,6 +69,16 @@ def binary_cross_entropy_backward(g, logits, targets):
 
 
 # %% 1.1.2 book/foundations/several_classes.md
+def _class_index(logits, targets):
+    targets = np.asarray(targets)
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets {targets.shape} for logits {logits.shape}")
+    if targets.size and targets.min() < 0:
+        raise IndexError(f"class {targets.min()} is below 0")
+    return np.arange(targets.size), targets.ravel()
+
+
+# %% 1.1.2 book/foundations/several_classes.md
 def cross_entropy(logits, targets):
     """Mean negative log-likelihood of the true classes, from scores.
 
@@ -99,24 +109,15 @@ def cross_entropy(logits, targets):
     2.3026
     """
     index = _class_index(logits, targets)
-    return -np.mean(np.take_along_axis(log_softmax(logits), index, axis=-1))
+    return -np.mean(log_softmax(logits).reshape(-1, logits.shape[-1])[index])
 
 
 def cross_entropy_backward(g, logits, targets):
     """Gradient at `logits` from the gradient `g` at the mean loss."""
     index = _class_index(logits, targets)
-    p = softmax(logits)
-    np.put_along_axis(p, index, np.take_along_axis(p, index, -1) - 1, -1)
-    return g / index.size * p
-
-
-def _class_index(logits, targets):
-    targets = np.asarray(targets)
-    if targets.shape != logits.shape[:-1]:
-        raise ValueError(f"targets {targets.shape} for logits {logits.shape}")
-    if targets.size and targets.min() < 0:
-        raise IndexError(f"class {targets.min()} is below 0")
-    return targets[..., None]
+    p = np.ascontiguousarray(softmax(logits))
+    p.reshape(-1, logits.shape[-1])[index] -= 1
+    return g / len(index[0]) * p
 
 
 # %% 1.1.4 book/foundations/losses.md

@@ -155,4 +155,4 @@ def bits_per_byte(nats, n_bytes):
     >>> round(bits_per_byte(5 * np.log(256), n_bytes=5), 6)
     8.0
     """
-    return float(nats) / (np.log(2) * n_bytes)
+    return float(nats / (np.log(2) * n_bytes))

@@ -21,13 +21,23 @@ def _size_of_test(test_size, N):
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
-def _spread(labels):
-    """Order rows so that every beginning holds each class in proportion."""
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.argsort(place, kind="stable")
+def _seats(counts, size, rng):
+    """Divide `size` seats by `counts`: each share is rounded down or up."""
+    seats, remainders = np.divmod(size * counts, counts.sum())  # (K,)
+    luck = rng.permutation(len(counts))
+    largest_first = np.lexsort((luck, -remainders))
+    seats[largest_first[: size - seats.sum()]] += 1
+    return seats
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def _seated(labels, size, rng):
+    """Mark `size` rows, of each class the first that its seats allow."""
+    classes, counts = np.unique(labels, return_counts=True)
+    seated = np.zeros(len(labels), dtype=bool)
+    for label, seats in zip(classes, _seats(counts, size, rng)):
+        seated[np.flatnonzero(labels == label)[:seats]] = True
+    return seated
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -43,7 +53,8 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
     test_size : float or int
         Share of the rows, between 0 and 1, or their number.
     stratify : array-like of shape (N,), optional
-        Classes whose proportions both parts keep, usually `y`.
+        Classes whose proportions both parts keep, usually `y`: each has its
+        share of the test rows, rounded down or up.
     rng : numpy.random.Generator or int, optional
 
     Returns
@@ -67,10 +78,12 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
     if len(X) != N or stratify is not None and len(stratify) != N:
         raise ValueError(f"X has {len(X)} rows, y {N}: lengths must agree")
     size = _size_of_test(test_size, N)
-    order = np.random.default_rng(rng).permutation(N)
+    rng = np.random.default_rng(rng)
+    order = rng.permutation(N)
+    chosen = np.arange(N) < size
     if stratify is not None:
-        order = order[_spread(np.asarray(stratify)[order])]
-    test, train = order[:size], order[size:]
+        chosen = _seated(np.asarray(stratify)[order], size, rng)
+    test, train = order[chosen], order[~chosen]
     return X[train], X[test], y[train], y[test]
 
 

@@ -12,19 +12,20 @@ from zerobook.metrics import RegressorMixin
 GROUP = 16
 
 
-def _blocks(X, queries, max_entries=2**20):
+def _blocks(X, queries, max_rows=128, max_entries=2**20):
     """Yield first query and block of |x|² - 2 q·x, padded with infinity."""
     N, D = X.shape
     width = GROUP * -(-N // GROUP)
-    cases = np.zeros((D, width))
-    cases[:, :N] = -2 * X.T
-    norms = np.full(width, np.inf)
-    norms[:N] = np.einsum("nd,nd->n", X, X)
-    step = max(1, max_entries // width)
+    cases = np.zeros((D + 1, width))
+    cases[:D, :N] = -2 * X.T
+    cases[D] = np.inf
+    cases[D, :N] = np.einsum("nd,nd->n", X, X)
+    queries = np.column_stack([queries, np.ones(len(queries))])
+    step = min(max_rows, max(1, max_entries // width))
+    room = np.empty((step, width))
     for start in range(0, len(queries), step):
-        block = queries[start : start + step] @ cases  # (B, width)
-        block += norms
-        yield start, block
+        block = queries[start : start + step]  # (B, D + 1)
+        yield start, np.matmul(block, cases, out=room[: len(block)])
 
 
 # %% 1.1.1 book/foundations/machine_learning.md

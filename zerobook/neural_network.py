@@ -33,7 +33,7 @@ from zerobook.activations import log_softmax
 
 
 # %% 1.2.1 book/foundations/neural_networks.md
-def linear(X, weight, bias):
+def linear(X, weight, bias=None):
     """Weighted sums of the inputs, one per unit: ``X @ weight + bias``.
 
     Parameters
@@ -41,7 +41,7 @@ def linear(X, weight, bias):
     X : ndarray of shape (N, D_in)
     weight : ndarray of shape (D_in, D_out)
         One column per unit; PyTorch's ``nn.Linear`` stores the transpose.
-    bias : ndarray of shape (D_out,)
+    bias : ndarray of shape (D_out,), optional
 
     Returns
     -------
@@ -56,7 +56,7 @@ def linear(X, weight, bias):
     >>> linear(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.ones(1))
     array([[12.]])
     """
-    return X @ weight + bias  # (N, D_out)
+    return X @ weight if bias is None else X @ weight + bias  # (N, D_out)
 
 
 # %% 1.2.1 book/foundations/hidden_layer.md
@@ -180,7 +180,7 @@ RandomLayerClassifier.predict = _random_layer_predict
 
 
 # %% 1.2.3 book/foundations/backpropagation.md
-def linear_backward(g, X, weight):
+def linear_backward(g, X, weight, wanted=(True, True, True), out=None):
     """Gradient through `linear`, for its three inputs.
 
     Parameters
@@ -189,6 +189,10 @@ def linear_backward(g, X, weight):
         Gradient of the loss by the output of the layer.
     X : ndarray of shape (N, D_in)
     weight : ndarray of shape (D_in, D_out)
+    wanted : three bools
+        Which to compute, in the order below; None stands for the others.
+    out : ndarray of shape (D_in, D_out), optional
+        Where `dweight` is written.
 
     Returns
     -------
@@ -207,7 +211,9 @@ def linear_backward(g, X, weight):
     array([[3., 4.],
            [3., 4.]])
     """
-    return g @ weight.T, X.T @ g, g.sum(axis=0)
+    dX = g @ weight.T if wanted[0] else None
+    dweight = np.matmul(X.T, g, out=out) if wanted[1] else None
+    return dX, dweight, g.sum(axis=0) if wanted[2] else None
 
 
 # %% 1.2.3 book/foundations/backpropagation.md
@@ -317,15 +323,8 @@ def xavier_normal(shape, *, rng=None, dtype=np.float64):
 
 
 # %% 1.2.3 book/foundations/training.md
-def mlp(
-    sizes,
-    activation=relu,
-    activation_backward=relu_backward,
-    *,
-    init=he_normal,
-    rng=None,
-    dtype=np.float64,
-):
+def mlp(sizes, activation=relu, activation_backward=relu_backward, *,
+        init=he_normal, rng=None, dtype=np.float64):
     """Layers of a multilayer perceptron, freshly drawn.
 
     Parameters
@@ -594,19 +593,8 @@ class EarlyStopping:
 
 
 # %% 1.2.4 book/foundations/overfitting.md
-def train_until(
-    layers,
-    X,
-    y,
-    step,
-    *,
-    validation=None,
-    epochs,
-    patience=10,
-    tol=0.0,
-    batch_size=32,
-    rng=None,
-):
+def train_until(layers, X, y, step, *, validation=None, epochs,
+                patience=10, tol=0.0, batch_size=32, rng=None):
     """`train_epoch` until the loss has not fallen for `patience` passes.
 
     Parameters
@@ -667,6 +655,9 @@ def _watched_loss(loss, validation):
 class MLPClassifier(ClassifierMixin, BaseEstimator):
     """Multilayer perceptron for classes, trained by backpropagation and Adam.
 
+    Derived in section 1.2.4. Put a scaler in front: columns of very different
+    spread train slowly.
+
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
@@ -680,32 +671,24 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         Probability with which a hidden output falls, ``0 <= dropout < 1``.
     batch_size : int or "auto", default="auto"
         "auto" is 200, or all rows if there are fewer.
-    learning_rate_init : float, default=0.001
-    max_iter : int, default=200
-        The most passes over the data.
+    learning_rate_init, max_iter : float, int, defaults 0.001 and 200
+        Step of Adam, and the most passes over the data.
     tol, n_iter_no_change : float, int, defaults 1e-4 and 10
         So many passes without a loss lower by more than `tol` end the fit.
-    early_stopping : bool, default=False
-        Watch the loss on a part kept aside and put its best weights back.
-    validation_fraction : float, default=0.1
-        Share of the rows in that part.
+    early_stopping, validation_fraction : bool, float, defaults False and 0.1
+        Watch the loss on this share of the rows, kept aside, and put the best
+        weights back.
     random_state : int, Generator or None, default=None
 
     Attributes
     ----------
-    classes_ : ndarray of shape (K,)
+    classes_, n_iter_ : ndarray of shape (K,), int
     coefs_, intercepts_ : lists of ndarrays
         Weights (D_in, D_out) and biases (D_out,), one pair a layer.
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each pass in nats per example, without the penalty;
         about ``log(K)`` for a network that knows nothing.
     validation_loss_curve_ : ndarray of shape (n_iter_,), or None
-    n_iter_ : int
-
-    Notes
-    -----
-    Section 1.2.4. Put a scaler in front: columns of very different spread
-    train slowly.
 
     Examples
     --------

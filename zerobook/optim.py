@@ -197,6 +197,7 @@ def blocks(runs, size=BLOCK):
             yield slice(start, min(start + size, run.stop))
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 class Optimizer:
     """What SGD, Adam and AdamW share: parameters in flat groups.
 

@@ -142,8 +142,19 @@ def kl_divergence(p, q):
 
 
 # %% 1.0.3 book/foundations/probability.md
+def _inside(confidence):
+    """`confidence`; refused unless it lies inside (0, 1)."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1), got {confidence!r}")
+    return confidence
+
+
+# %% 1.0.3 book/foundations/probability.md
 def accuracy_interval(n_correct, n, *, confidence=0.95):
     """Wilson's interval for an accuracy measured on `n` examples.
+
+    Derived in section 1.0.3; the formula is of 1927. It speaks of other
+    examples for the same model; for other seeds see `mean_interval`.
 
     Parameters
     ----------
@@ -165,11 +176,6 @@ def accuracy_interval(n_correct, n, *, confidence=0.95):
         If `n_correct` is no whole number in ``0 .. n`` (a rate, say), or
         `confidence` lies outside (0, 1).
 
-    Notes
-    -----
-    Derived in section 1.0.3; the formula is Wilson's, of 1927. It speaks of
-    other examples for the same model; for other seeds see `mean_interval`.
-
     Examples
     --------
     >>> low, high = accuracy_interval(441, 450)
@@ -188,13 +194,6 @@ def accuracy_interval(n_correct, n, *, confidence=0.95):
     low = centre - half if n_correct > 0 else 0.0
     high = centre + half if n_correct < n else 1.0
     return low, high
-
-
-def _inside(confidence):
-    """`confidence`; refused unless it lies inside (0, 1)."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie in (0, 1), got {confidence!r}")
-    return confidence
 
 
 # %% 1.0.3 book/foundations/probability.md

@@ -101,6 +101,7 @@ def load_file(path):
     return {name: arrays[name] for name in header}
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def load_metadata(path):
     """The strings stored beside the arrays, as a dict."""
     with open(path, "rb") as file:

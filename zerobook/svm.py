@@ -77,20 +77,11 @@ class LinearSVC(LinearClassifierMixin, BaseEstimator):
     [0, 1]
     """
 
-    def __init__(
-        self,
-        *,
-        C=1.0,
-        tol=1e-4,
-        fit_intercept=True,
-        intercept_scaling=1.0,
-        max_iter=1000,
-    ):
-        self.C = C
-        self.tol = tol
+    def __init__(self, *, C=1.0, tol=1e-4, fit_intercept=True,
+                 intercept_scaling=1.0, max_iter=1000):
+        self.C, self.tol, self.max_iter = C, tol, max_iter
         self.fit_intercept = fit_intercept
         self.intercept_scaling = intercept_scaling
-        self.max_iter = max_iter
 
     def fit(self, X, y):
         """Find one weight vector a class; returns self."""
@@ -219,7 +210,9 @@ class SVC(ClassifierMixin, BaseEstimator):
     degree, coef0 : of the polynomial, ``(gamma a.b + coef0) ** degree``
     gamma : {"scale", "auto"} or float, default "scale"
         ``1 / (D * X.var())``, ``1 / D``, or a positive number.
-    tol, max_iter : see `smo`; they hold for each pair of classes
+    tol, max_iter : float, int, defaults 1e-3 and 100,000
+        As in `smo`, for each pair of classes; -1 for no limit. A solver that
+        is cut off warns: most often the columns are not scaled.
     decision_function_shape : {"ovr", "ovo"}, default "ovr"
         Scores for each class, or for each pair of classes.
     cache_size : float, default 200
@@ -238,19 +231,9 @@ class SVC(ClassifierMixin, BaseEstimator):
     [0, 0, 1, 1]
     """
 
-    def __init__(
-        self,
-        *,
-        C=1.0,
-        kernel="rbf",
-        degree=3,
-        gamma="scale",
-        coef0=0.0,
-        tol=1e-3,
-        max_iter=-1,
-        decision_function_shape="ovr",
-        cache_size=200,
-    ):
+    def __init__(self, *, C=1.0, kernel="rbf", degree=3, gamma="scale",
+                 coef0=0.0, tol=1e-3, max_iter=100_000,
+                 decision_function_shape="ovr", cache_size=200):
         self.C, self.kernel, self.degree = C, kernel, degree
         self.gamma, self.coef0 = gamma, coef0
         self.tol, self.max_iter = tol, max_iter
@@ -343,7 +326,11 @@ def _keep_support(model, X, labels, solved):
     model.dual_coef_ = beta[:, used]  # (P, number of support vectors)
     model.n_support_ = np.bincount(labels[used], minlength=len(model.classes_))
     if np.any(model.n_iter_ == model.max_iter):
-        warn(f"smo stopped after {model.max_iter} steps", ConvergenceWarning)
+        warn(
+            f"smo stopped after {model.max_iter} steps: put a StandardScaler "
+            "in front, lower C or raise max_iter",
+            ConvergenceWarning,
+        )
     return model
 
 

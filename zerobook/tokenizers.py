@@ -212,21 +212,18 @@ class BPETokenizer:
     >>> ids = tokenizer.encode("low lower")
     >>> [tokenizer.tokens[i] for i in ids]
     [b'low', b' low', b'e', b'r']
-    >>> tokenizer.decode(ids)
-    'low lower'
     """
 
     def __init__(self, merges=(), specials=(END_OF_TEXT,), vocab=None):
         if not isinstance(specials, dict):
             specials = {name: i for i, name in enumerate(specials)}
         self.merges, self.specials = list(merges), specials
-        if vocab is None:
-            names = [bytes([b]) for b in BYTE_ORDER]
-            names += [left + right for left, right in self.merges]
-            first, names = len(specials), dict.fromkeys(names)
-            vocab = {name: first + i for i, name in enumerate(names)}
-        self.vocab, self.cache = vocab, {}
-        self.tokens = self.check()
+        names = [bytes([b]) for b in BYTE_ORDER]
+        names += [left + right for left, right in self.merges]
+        numbers = enumerate(dict.fromkeys(names), start=len(specials))
+        default = {name: i for i, name in numbers}
+        self.vocab = default if vocab is None else vocab
+        self.tokens, self.cache = self.check(), {}
         self.joins = {
             (self.vocab[a], self.vocab[b]): (rank, self.vocab[a + b])
             for rank, (a, b) in enumerate(self.merges)
@@ -254,7 +251,7 @@ def check(self):
     names |= {i: name.encode() for name, i in self.specials.items()}
     n = len(self.vocab) + len(self.specials)
     if any(type(i) is not int for i in names) or sorted(names) != [*range(n)]:
-        raise ValueError(f"{n} tokens need the numbers 0 to {n - 1}, each once")
+        raise ValueError(f"{n} tokens, but not the numbers 0 to {n - 1}")
     return [names[i] for i in range(n)]
 
 
@@ -438,23 +435,35 @@ def save(self, folder, context=None):
     """
     folder, file = Path(folder), self.tokenizer_json()
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"tokenizer_class": "PreTrainedTokenizerFast",
-              "clean_up_tokenization_spaces": False}
-    if self.eos_token_id is not None:
-        ends = ("bos_token", "eos_token", "unk_token")
-        config |= {"tokenizer_class": "GPT2Tokenizer",
-                   "add_prefix_space": False, **dict.fromkeys(ends, END_OF_TEXT)}
-    if context is not None:
-        config["model_max_length"] = context
     merges = "".join(f"{line}\n" for line in file["model"]["merges"])
-    texts = {"merges.txt": f"#version: 0.2\n{merges}"}
-    for name, content in {"tokenizer.json": file, "tokenizer_config.json":
-                          config, "vocab.json": file["model"]["vocab"]}.items():
-        texts[name] = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    for name, text in texts.items():
-        write_whole(folder / name, [text.encode()])
+    for name, content in {
+        "merges.txt": f"#version: 0.2\n{merges}",
+        "vocab.json": as_json(file["model"]["vocab"]),
+        "tokenizer_config.json": as_json(self.config(context)),
+        "tokenizer.json": as_json(file),
+    }.items():
+        write_whole(folder / name, [content.encode()])
 
 
+def as_json(content):
+    """Text of a JSON file, one entry a line."""
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def config(self, context):
+    """What stands in `tokenizer_config.json`."""
+    found = {"tokenizer_class": "PreTrainedTokenizerFast",
+             "clean_up_tokenization_spaces": False}
+    if context is not None:
+        found["model_max_length"] = context
+    if self.eos_token_id is not None:
+        found |= {"tokenizer_class": "GPT2Tokenizer",
+                  "add_prefix_space": False, "bos_token": END_OF_TEXT,
+                  "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT}
+    return found
+
+
+BPETokenizer.config = config
 BPETokenizer.save = save
 
 
@@ -560,6 +569,7 @@ def read_vocab_and_merges(folder):
     return vocab, merges, specials
 
 
+# %% 3.3 book/generative/byte_pair_encoding.md
 def load(cls, folder):
     """Read a tokenizer that `save`, `tokenizers` or `transformers` wrote.
 

@@ -11,6 +11,19 @@ import json
 import os
 from pathlib import Path
 from zerobook import safetensors
+import mmap
+from zerobook.autograd import Tensor, from_op, grad_enabled
+from zerobook.nn.module import Module, Parameter
+import multiprocessing
+import signal
+import threading
+import contextlib
+import ctypes
+import functools
+import weakref
+from zerobook.nn.module import Module
+from zerobook.data import DataLoader, TensorDataset
+from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -36,57 +49,48 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 
 
 # %% 2.1.2 book/deep_learning/training.md
+def numbered_step(step, *batch, **options):
+    """`train_step`, whose complaint says which step it was."""
+    try:
+        return train_step(*batch, **options)
+    except NotANumber as error:
+        raise NotANumber(f"step {step}: {error}") from None
+
+
+# %% 2.1.2 book/deep_learning/training.md
 def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         clip=None, after_step=None, after_epoch=None, progress=False,
         first_step=0):
-    """Train a model.
+    """Train a model (section 2.1.2): the loss of every step, before it.
 
     Parameters
     ----------
-    model : Module
+    model, optimizer : Module, Optimizer
     loss : callable
         ``loss(model(X), y)``, a Tensor of one number.
     loader : DataLoader
         Yields ``(X, y)``; more inputs than one may stand before the target.
-    optimizer : Optimizer
     epochs : int
         How many passes in all; a resumed run counts those before.
-    schedule : LambdaLR, optional
-        Stepped after every step.
-    clip : float, optional
-        Largest length of the gradient.
-    after_step : callable, optional
-        Called as ``after_step(step, loss)``.
-    after_epoch : callable, optional
-        Called as ``after_epoch(epoch)``, with the model set to eval().
-    progress : bool
-        A line on stderr that shows how far it is.
-    first_step : int
-        Steps taken by the run that this one resumes.
-
-    Returns
-    -------
-    list of float
-        The loss of every step, before that step.
+    schedule, clip : LambdaLR, float, optional
+        Stepped after every step; the largest length of the gradient.
+    after_step, after_epoch : callable, optional
+        Called as ``after_step(step, loss)``, and as ``after_epoch(epoch)``
+        with the model set to eval().
+    progress, first_step : bool, int
+        A line on stderr; steps taken by the run that this one resumes.
 
     Raises
     ------
     NotANumber
         Names the step at which the loss became infinite or no number.
-
-    Notes
-    -----
-    Section 2.1.2.
     """
     curve, step, total = [], first_step, epochs * len(loader)
     while step < total:
         model.train()
         for batch in loader:
-            try:
-                number = train_step(model, loss, batch, optimizer,
-                                    clip=clip, schedule=schedule)
-            except NotANumber as error:
-                raise NotANumber(f"step {step}: {error}") from None
+            number = numbered_step(step, model, loss, batch, optimizer,
+                                   clip=clip, schedule=schedule)
             step += 1
             curve.append(number)
             if progress:
@@ -270,3 +274,433 @@ def checkpoint_load(self):
 
 
 Checkpoint.save, Checkpoint.load = checkpoint_save, checkpoint_load
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def shared_like(arrays):
+    """Arrays of the same shapes, in memory that forked processes share."""
+    room = [-(-a.nbytes // 64) * 64 for a in arrays]
+    memory = mmap.mmap(-1, max(sum(room), 1))
+    starts = np.cumsum([0, *room])
+    return [np.ndarray(a.shape, a.dtype, memory, start)
+            for a, start in zip(arrays, starts)]
+
+
+class Replica:
+    """A copy of a model: the weights of `weights`, gradients of its own."""
+
+    def __init__(self, model, weights):
+        self.params, self.grads = [], shared_like(weights)
+        for weight, grad in zip(weights, self.grads):
+            self.params.append(Parameter(weight, dtype=weight.dtype))
+            self.params[-1]._buffer = grad
+        twins = zip(model.parameters(), self.params)
+        self.model = copy.deepcopy(model, {id(p): twin for p, twin in twins})
+        self.ticket = self.output = None
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def own_generators(model):
+    """The generators that the modules of a model draw from, each once."""
+    return list({id(r): r for r in generators(model).values()}.values())
+
+
+def replica_forward(self, ticket, inputs, training, wanted, seeds):
+    """Run some rows; the output as an array."""
+    for module, mode in zip(self.model.modules(), training):
+        module.training = mode
+    for p, requires_grad in zip(self.params, wanted):
+        p.requires_grad = requires_grad
+    for rng, seed in zip(own_generators(self.model), seeds):
+        rng.bit_generator.state = type(rng.bit_generator)(seed).state
+    self.ticket, self.output = ticket, self.model(*inputs)
+    return self.output.data
+
+
+def replica_backward(self, ticket, g):
+    """Send `g` back; says which parameters have a gradient now."""
+    if ticket != self.ticket:
+        raise RuntimeError("another batch went through the model before "
+                           "backward() was called for this one")
+    for p in self.params:
+        p.grad = None
+    self.output.backward(g)
+    self.output = None
+    return [p.grad is not None for p in self.params]
+
+
+Replica.forward, Replica.backward = replica_forward, replica_backward
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def serve(replica, pipe):
+    """What a worker does until its pipe is closed: take a task, answer."""
+    while True:
+        try:
+            task, *arguments = pipe.recv()
+            try:
+                answer = getattr(replica, task)(*arguments), None
+            except Exception as error:
+                answer = None, f"{type(error).__name__}: {error}"
+            pipe.send(answer)
+        except (EOFError, OSError):
+            return
+
+
+def serve_apart(replica, pipe, other_end):
+    """`serve` in a process of its own."""
+    other_end.close()  # else the pipe would outlive the caller
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with blas_threads(1):
+        serve(replica, pipe)
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def hire(replica, apart):
+    """Start a worker, as a process or a thread; it, and our end of the pipe."""
+    here, there = multiprocessing.Pipe()
+    if apart:
+        kind = multiprocessing.get_context("fork").Process
+        worker = kind(target=serve_apart, args=(replica, there, here))
+    else:
+        worker = threading.Thread(target=serve, args=(replica, there))
+    worker.daemon = True
+    worker.start()
+    if apart:
+        there.close()  # its copy is the worker's
+    return worker, here
+
+
+def dismiss(team):
+    """Close the pipes, which ends the workers; processes do not linger."""
+    while team:
+        worker, pipe = team.pop()
+        pipe.close()
+        if not isinstance(worker, threading.Thread):
+            worker.terminate()
+            worker.join()
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+@functools.cache
+def openblas():
+    """The functions that get and set the threads of NumPy's OpenBLAS."""
+    folder = Path(np.__file__).parent
+    for path in [*folder.parent.glob("numpy.libs/*openblas*"),
+                 *folder.glob(".dylibs/*openblas*")]:
+        library = ctypes.CDLL(str(path))
+        for name in ("scipy_openblas_{}_num_threads64_",
+                     "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
+            if hasattr(library, name.format("set")):
+                return [getattr(library, name.format(verb))
+                        for verb in ("get", "set")]
+    return lambda: 1, lambda n: None
+
+
+@contextlib.contextmanager
+def blas_threads(n):
+    """Let a matrix product use `n` threads, for the time of a block.
+
+    Does nothing where NumPy brings no OpenBLAS; set the library's variable
+    (``MKL_NUM_THREADS``, ``VECLIB_MAXIMUM_THREADS``) before Python starts.
+    """
+    get, set_ = openblas()
+    before = get()
+    set_(n)
+    try:
+        yield
+    finally:
+        set_(before)
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+class DataParallel(Module):
+    """A model that shares the rows of each batch out among workers.
+
+    Parameters
+    ----------
+    module : Module
+        Takes arrays whose first axis counts rows; its output, a Tensor, has
+        a row for each, which depends on that row of the inputs alone.
+    replicas : int
+        How many copies work at a time; one of them in the caller's thread.
+    workers : {"processes", "threads"}, optional
+        Processes are quicker, and the default on Linux; they are forked, so
+        other systems have threads.
+
+    Raises
+    ------
+    RuntimeError
+        From a batch on which a worker fails, with its error, or dies. The
+        workers then end, and the next batch starts new ones.
+
+    Notes
+    -----
+    Section 2.1.2. Under `no_grad` the model runs undivided. Batch norm sees
+    the rows of a share alone, and keeps the averages of the first. Between
+    two batches, `backward` must have been called for the first. Save the
+    weights of `module`. ``with DataParallel(net) as model:`` ends the workers
+    with the block, `close` at once.
+    """
+
+    def __init__(self, module, replicas=2, workers=None):
+        if replicas < 1:
+            raise ValueError(f"replicas must be 1 or more: {replicas}")
+        if workers is None:
+            workers = "processes" if sys.platform == "linux" else "threads"
+        if workers not in ("processes", "threads"):
+            raise ValueError(f"workers={workers!r}: processes or threads")
+        self.module, self.replicas, self.workers = module, replicas, workers
+        self.team, self.ticket = [], 0
+        weakref.finalize(self, dismiss, self.team)
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def hire_all(self):
+    """Copy the model and start the workers, unless they are there."""
+    if self.team:
+        return
+    self.weights = shared_like([p.data for p in self.module.parameters()])
+    copies = [Replica(self.module, self.weights)
+              for _ in range(1, self.replicas)]
+    self.grads = [replica.grads for replica in copies]
+    for replica in copies:
+        self.team.append(hire(replica, self.workers == "processes"))
+
+
+def close(self):
+    """End the workers."""
+    dismiss(self.team)
+
+
+DataParallel.hire_all, DataParallel.close = hire_all, close
+DataParallel.__enter__ = lambda self: self
+DataParallel.__exit__ = lambda self, *error: self.close()
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def together(self, task, errands, own):
+    """Every worker does `task`, each by its errand, while we do `own`."""
+    pipes = [pipe for _, pipe in self.team][: len(errands)]
+    try:
+        with blas_threads(1):
+            for pipe, errand in zip(pipes, errands):
+                pipe.send((task, self.ticket, *errand))
+            mine = own()
+            answers = [pipe.recv() for pipe in pipes]
+        for i, (_, error) in enumerate(answers, 1):
+            if error:
+                raise RuntimeError(f"replica {i} of {self.replicas}: {error}")
+    except (EOFError, ConnectionError):
+        self.close()
+        raise RuntimeError(f"a worker died during {task}") from None
+    except BaseException:
+        self.close()
+        raise
+    return mine, [result for result, _ in answers]
+
+
+DataParallel.together = together
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def cut_rows(inputs, n):
+    """The rows of all inputs in at most `n` shares, none of them empty."""
+    if any(getattr(x, "requires_grad", False) for x in inputs):
+        raise TypeError("DataParallel gives no gradient to its inputs")
+    arrays = [np.asarray(x.data if isinstance(x, Tensor) else x)
+              for x in inputs]
+    if len({a.shape[:1] for a in arrays}) != 1 or not arrays[0].ndim:
+        raise ValueError(f"inputs {[a.shape for a in arrays]}: the first axis "
+                         "counts rows, as many in each")
+    n = max(1, min(n, len(arrays[0])))
+    return list(zip(*(np.array_split(a, n) for a in arrays)))
+
+
+def in_one(outputs, shares):
+    """Outputs end to end, and the places where they were joined."""
+    for y, (x, *_) in zip(outputs, shares):
+        if not y.ndim or len(y) != len(x):
+            raise ValueError(f"output {y.shape} for {len(x)} rows")
+    return np.concatenate(outputs), np.cumsum([len(y) for y in outputs])[:-1]
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def parallel_forward(self, *inputs):
+    """The output for a batch; each worker has its share of the rows."""
+    if not grad_enabled() or self.replicas == 1:
+        return self.module(*inputs)
+    shares, params = cut_rows(inputs, self.replicas), self.parameters()
+    self.hire_all()
+    self.ticket += 1
+    for p, weight in zip(params, self.weights, strict=True):
+        np.copyto(weight, p.data)
+    modes = [m.training for m in self.module.modules()]
+    wanted = [p.requires_grad for p in params]
+    rngs = own_generators(self.module)
+    errands = [(share, modes, wanted, [int(r.integers(2**63)) for r in rngs])
+               for share in shares[1:]]
+    mine, others = self.together("forward", errands,
+                                 lambda: self.module(*shares[0]))
+    y, joints = in_one([mine.data, *others], shares)
+    ticket = self.ticket
+
+    def backward(g):
+        self.send_back(ticket, mine, np.split(g, joints))
+
+    return from_op(y, tuple(params), backward)
+
+
+def send_back(self, ticket, mine, pieces):
+    """Each worker sends its piece of the gradient back; then the sum."""
+    if ticket != self.ticket or not self.team and len(pieces) > 1:
+        raise RuntimeError("another batch went through the model before "
+                           "backward() was called for this one")
+    _, reached = self.together("backward", [(g,) for g in pieces[1:]],
+                               lambda: mine.backward(pieces[0]))
+    for flags, grads in zip(reached, self.grads):
+        for p, flag, grad in zip(self.parameters(), flags, grads):
+            if flag:
+                p.accumulate(grad)
+
+
+DataParallel.forward, DataParallel.send_back = parallel_forward, send_back
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def keep_heap():
+    """Keep freed memory for the next step, for as long as the program runs.
+
+    Worth a call before a long training: arrays of more than 128 kB are
+    otherwise handed back to the system and asked for anew.
+
+    Returns
+    -------
+    bool
+        Whether it could be done; glibc on Linux is the library that can.
+
+    Notes
+    -----
+    Section 2.1.2. The process keeps its largest size, so a program that
+    needs much memory once and little of it later should not call this.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    return all(
+        [mallopt(M_MMAP_THRESHOLD, 1 << 30), mallopt(M_TRIM_THRESHOLD, 1 << 30)]
+    )
+
+
+# %% 3.1 book/generative/digit_gan.md
+class AveragedModel(Module):
+    """A copy of a model whose weights are a running mean of the model's.
+
+    Parameters
+    ----------
+    model : Module
+        Copied; it goes on training, the copy stays in eval().
+    decay : float
+        What the mean keeps at each update, in 0 .. 1; it remembers about
+        ``1 / (1 - decay)`` steps.
+
+    Attributes
+    ----------
+    module : Module
+        The copy. Called, an `AveragedModel` calls it.
+    n_averaged : int
+        Updates so far; the first copies the weights as they are.
+
+    Notes
+    -----
+    Section 3.1. PyTorch: ``torch.optim.swa_utils.AveragedModel`` with
+    ``get_ema_multi_avg_fn(decay)``. Buffers are copied, not averaged.
+    """
+
+    def __init__(self, model, decay=0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in 0 .. 1, got {decay}")
+        self.module, self.decay = copy.deepcopy(model).eval(), decay
+        self.register_buffer("n_averaged", np.array(0))
+        for p in self.module.parameters():
+            p.requires_grad, p.grad, p._buffer = False, None, None
+
+    def forward(self, *inputs, **options):
+        """What the averaged model answers."""
+        return self.module(*inputs, **options)
+
+
+# %% 3.1 book/generative/digit_gan.md
+def update_parameters(self, model):
+    """Move the average towards the weights that `model` has now."""
+    keep = self.decay if self.n_averaged else 0.0
+    trained = dict(model.named_parameters())
+    for name, p in self.module.named_parameters():
+        p.data *= keep
+        p.data += (1 - keep) * trained[name].data
+    ours = dict(self.module.named_buffers())
+    for name, array in model.named_buffers():
+        ours[name][...] = array
+    self.n_averaged += 1
+
+
+AveragedModel.update_parameters = update_parameters
+
+
+# %% 3.4 book/generative/denoising.md
+class OwnLoss(Module):
+    """A model that answers a batch with its own loss, as `fit` wants it."""
+
+    def __init__(self, model, rng):
+        self.model, self.rng = model, rng
+
+    def forward(self, *batch):
+        """``model.loss(*batch, rng=rng)``."""
+        return self.model.loss(*batch, rng=self.rng)
+
+
+# %% 3.4 book/generative/denoising.md
+def fit_by_loss(model, X, y=None, *, epochs, batch_size=128, lr=3e-3,
+                decay=0.998, rng=None, progress=False):
+    """Train a model that brings its own loss, ``model.loss(X, y, rng=rng)``.
+
+    Parameters
+    ----------
+    model : Module
+        Trained in place, by AdamW with clipped gradients; the rate rises
+        for 100 steps and falls along half a cosine.
+    X, y : ndarray of shape (N, ...)
+        `y` may be left out.
+    epochs, batch_size : int
+    lr : float
+    decay : float
+        What the running mean of the weights keeps at each step.
+    rng : Generator or int, optional
+        Draws the batches, and whatever the loss draws.
+    progress : bool
+        As for `fit`.
+
+    Returns
+    -------
+    averaged : Module
+        A copy of the model with the running mean of its weights.
+    curve : list of float
+        The loss of every step, before that step.
+
+    Notes
+    -----
+    Section 3.4.
+    """
+    rng, size = np.random.default_rng(rng), min(batch_size, len(X))
+    rows = TensorDataset(*((X, X) if y is None else (X, y, X)))
+    loader = DataLoader(rows, size, shuffle=True, rng=rng, drop_last=True)
+    rule = AdamW(model.parameters(), lr=lr, weight_decay=0.0)
+    schedule = LambdaLR(rule, warmup_cosine(100, epochs * len(loader)))
+    average = AveragedModel(model, decay)
+    curve = fit(OwnLoss(model, rng), lambda loss, _: loss, loader, rule,
+                epochs=epochs, schedule=schedule, clip=1.0,
+                after_step=lambda *_: average.update_parameters(model),
+                progress=progress)
+    return average.module, curve

@@ -62,6 +62,41 @@ def composed(q, k, v, mask=None, is_causal=False):
 # ---- the function
 
 
+@pytest.mark.parametrize("kind", ["none", "bool", "float"])
+@pytest.mark.parametrize("T, S", [(64, 64), (65, 65), (130, 130), (150, 70),
+                                  (70, 150), (1, 200)])
+def test_blocks_of_queries_agree_with_the_composed_road(T, S, kind):
+    rng = np.random.default_rng(T)
+    arrays = [draw(rng, 2, 3, *s) for s in ((T, 4), (S, 4), (S, 5))]
+    g, mask = draw(rng, 2, 3, T, 5), masks(kind, T, S, rng)
+    options = {"mask": mask, "is_causal": True}
+    fused = partial(functional.scaled_dot_product_attention, **options)
+    close(run(fused, arrays, g), run(partial(composed, **options), arrays, g),
+          1e-10)
+
+
+@pytest.mark.parametrize("shape", [(130,), (1, 130), (130, 1), (2, 1, 1, 130),
+                                   (3, 130, 130)])
+def test_a_mask_is_stretched_before_it_is_cut_into_blocks(shape):
+    rng = np.random.default_rng(0)
+    mask = rng.random(shape) < 0.7
+    arrays = [draw(rng, 2, 3, 130, 4) for _ in range(3)]
+    g, options = draw(rng, 2, 3, 130, 4), {"mask": mask, "is_causal": True}
+    fused = partial(functional.scaled_dot_product_attention, **options)
+    close(run(fused, arrays, g), run(partial(composed, **options), arrays, g),
+          1e-10)
+
+
+def test_queries_that_lie_crosswise_in_memory_give_the_same():
+    rng = np.random.default_rng(0)
+    wide = draw(rng, 2, 70, 3, 4, 5)  # (N, T, 3, h, d)
+    crosswise = [wide[:, :, i].swapaxes(1, 2) for i in range(3)]
+    attend = partial(functional.scaled_dot_product_attention, is_causal=True)
+    g = draw(rng, 2, 4, 70, 5)
+    close(run(attend, crosswise, g),
+          run(attend, [a.copy() for a in crosswise], g), 1e-12)
+
+
 @settings(max_examples=40)
 @given(
     batch=st.sampled_from([(), (1,), (3,), (2, 4), (0,)]),

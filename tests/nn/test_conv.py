@@ -101,6 +101,33 @@ def test_loops_and_the_matrix_product_meet(case):
     assert y.shape == loops.shape and np.allclose(y.data, loops)
 
 
+@pytest.mark.parametrize("side, C, O, stride", [
+    (30, 16, 32, 1), (31, 16, 32, 1), (15, 64, 64, 1), (40, 1, 2, 1),
+    (30, 16, 32, 2), (23, 3, 40, 3),
+])
+def test_bands_of_an_image_give_the_product_of_all_windows(side, C, O, stride):
+    rng = np.random.default_rng(side)
+    x, w = rng.normal(size=(3, side, side, C)), rng.normal(size=(3, 3, C, O))
+    P = F.im2col(x, (3, 3), (stride, stride))
+    y = P @ w.reshape(-1, O)
+    g = rng.normal(size=y.shape)
+    dw = P.reshape(-1, 9 * C).T @ g.reshape(-1, O)
+    b = rng.normal(size=O)
+    assert np.allclose(F.correlate(x, w, (stride, stride), b), y + b)
+    found = F.correlate_weight(g, x, (3, 3), (stride, stride))
+    assert np.allclose(found, dw.reshape(w.shape))
+    dx = F.correlate_input(g, w, x.shape, (stride, stride))
+    assert np.isclose((dx * x).sum(), (y * g).sum())
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30_000))
+def test_an_image_is_cut_into_equal_bands(height, width, weights):
+    matrices, rows = F.cut(height, width, weights)
+    assert matrices * rows == height * width and rows % width == 0
+    small = rows * weights <= F.UNPACKED and rows >= 96
+    assert small or matrices == 1
+
+
 @settings(deadline=None, max_examples=60)
 @given(geometry(), st.data())
 def test_a_transposed_convolution_and_its_gradients_are_torchs(case, data):

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-import torch
+from oracles import torch
 
 from zerobook import functional as F
 from zerobook import nn, optim

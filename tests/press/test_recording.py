@@ -278,7 +278,7 @@ def test_syntax_trees_are_written_alike_by_every_python():
 
 def test_every_experiment_of_the_book_names_libraries_and_has_a_run(root):
     for name in recording.experiments(root):
-        tree = execute.bare(recording.source(name, root))
+        tree = recording.bare(recording.source(name, root))
         functions = {n.name: n for n in tree.body
                      if isinstance(n, ast.FunctionDef)}
         assert functions["run"].args.args[0].arg == "say", name

@@ -29,6 +29,12 @@ def cell(code, options=""):
 
 @pytest.fixture(autouse=True)
 def fresh():
+    """What another process would not remember."""
+    forget()
+
+
+def forget():
+    execute.NOTES.clear()
     for function in vars(execute).values():
         getattr(function, "cache_clear", lambda: None)()
 
@@ -61,8 +67,7 @@ def small(tmp_path):
 
 
 def digests(root):
-    for function in vars(execute).values():
-        getattr(function, "cache_clear", lambda: None)()
+    forget()
     pages = read_book(root).pages
     return {page.docname[-1]: execute.digest(page, root) for page in pages}
 
@@ -96,6 +101,14 @@ def test_a_file_that_a_cell_names_counts(small):
     page = small / "book" / "c.md"
     page.write_text(page.read_text().replace("1 + 1", 'open("data.csv")'))
     assert changed(small, "book/data.csv", "1", "2") == {"c"}
+
+
+def test_what_a_build_has_written_counts_for_no_page(small):
+    (small / "_build").mkdir()
+    (small / "_build" / "all.pickle").write_text("1\n")
+    page = small / "book" / "c.md"
+    page.write_text(page.read_text().replace("1 + 1", '"_build/all.pickle"'))
+    assert changed(small, "_build/all.pickle", "1", "2") == set()
 
 
 def test_a_file_that_the_front_matter_lists_counts(small):
@@ -149,6 +162,78 @@ def test_pages_run_once_and_then_again_only_if_touched(small):
     changed(small, "zerobook/low.py", "return 1", "return 5")
     report, _ = run(small)
     assert report["ran"] == ["book/a.md"]
+
+
+def never(*_):
+    raise AssertionError("this must not be asked")
+
+
+def test_nothing_is_parsed_again_for_a_changed_sentence(small, monkeypatch):
+    pytest.importorskip("jupyter_cache")
+    run(small)  # runs
+    run(small)  # notes what the cache answers
+    page = small / "book" / "b.md"
+    page.write_text(page.read_text().replace("A sentence", "Another"))
+    forget()
+    for name in ("look", "notebook_of", "open_cache", "installed"):
+        monkeypatch.setattr(execute, name, never)
+    report, heard = run(small)
+    assert report["ran"] == heard == report["errors"] == []
+    assert len(report["seconds"]) == 3
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path: path.write_text("{"),
+    lambda path: path.write_text("[]"),
+    lambda path: path.unlink(),
+    lambda path: path.write_text(path.read_text().replace(
+        '"takers": "', '"takers": "x')),
+    lambda path: path.write_text(path.read_text().replace(
+        '"imports": [', '"imports": ["numpy.nothing", ').replace(
+        '"takers": "', '"takers": "x')),
+])
+def test_bad_notes_and_those_of_another_press_are_not_believed(small, harm):
+    pytest.importorskip("jupyter_cache")
+    run(small)
+    harm(small / ".jupyter_cache" / "notes.json")
+    forget()
+    report, _ = run(small)
+    assert report["ran"] == [] and len(report["seconds"]) == 3
+    changed(small, "zerobook/low.py", "return 1", "return 5")
+    forget()
+    assert run(small)[0]["ran"] == ["book/a.md"]
+
+
+def test_a_result_that_left_the_cache_is_made_again(small):
+    pytest.importorskip("jupyter_cache")
+    import shutil
+
+    run(small), run(small)
+    shutil.rmtree(small / ".jupyter_cache" / "executed")
+    forget()
+    assert len(run(small)[0]["ran"]) == 3
+    assert run(small)[0]["ran"] == []
+
+
+@pytest.mark.parametrize("options", ["", ":tags: [check]\n\n"])
+def test_a_cell_s_options_are_part_of_what_is_looked_up(small, options):
+    pytest.importorskip("jupyter_cache")
+    run(small), run(small)
+    page = small / "book" / "c.md"
+    page.write_text(page.read_text().replace("1 + 1", options + "1 + 1"))
+    forget()
+    assert bool(run(small)[0]["ran"]) == bool(options)
+
+
+def test_versions_are_those_of_the_distributions_behind_a_package():
+    import importlib.metadata
+
+    for package, name in {"numpy": "numpy", "sklearn": "scikit-learn",
+                          "yaml": "PyYAML"}.items():
+        pytest.importorskip(package)
+        number = importlib.metadata.version(name)
+        assert execute.versions([package]) == {name: number}
+    assert execute.versions(["os", "no_such_package"]) == {}
 
 
 def test_an_error_names_page_line_and_code_and_fails_the_build(small):
@@ -214,6 +299,14 @@ def test_a_name_is_known_in_the_cells_below_until_it_is_bound_anew():
         "from zerobook.a import f", "f = f(1)", "f"
     )
     assert (first, second, third) == (["f@a"], ["f@a"], [])
+
+
+def test_a_name_imported_anew_from_elsewhere_is_no_longer_the_book_s():
+    mine, theirs, alias = found(
+        "from zerobook.a import f, g", "from numpy import f\nf, g",
+        "import zerobook.a as f\nf.g",
+    )
+    assert (mine, theirs, alias) == (["f@a", "g@a"], ["g@a"], ["g@a"])
 
 
 def test_the_page_that_builds_a_name_links_it_too():
@@ -365,6 +458,73 @@ def test_a_site_without_an_address_works_and_one_with_it_says_more(site_of):
         folder / "sitemap.xml"
     ).read_text()
     assert f'<base href="{address}/">' in (folder / "404.html").read_text()
+
+
+FIGURE = """
+```{{figure}} dot.svg
+:name: fig-{name}
+:alt: a dot
+
+A dot.
+```
+
+See {{numref}}`fig-{name}`.
+"""
+
+
+def number(folder, page):
+    text = (folder / "book" / f"{page}.html").read_text()
+    return re.search(r"See <a[^>]*><span[^>]*>Fig\. (\d+)", text).group(1)
+
+
+def test_a_figure_added_before_renumbers_the_pages_after(site_of, small):
+    (small / "book" / "dot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+    after = small / "book" / "b.md"
+    after.write_text(after.read_text() + FIGURE.format(name="b"))
+    code, heard, folder = site_of()
+    assert code == 0, heard
+    assert number(folder, "b") == "1"
+    before = small / "book" / "a.md"
+    first = before.read_text()
+    before.write_text(first + FIGURE.format(name="a"))
+    code, heard, _ = site_of()
+    assert code == 0, heard
+    assert (number(folder, "a"), number(folder, "b")) == ("1", "2")
+    before.write_text(first)
+    code, heard, _ = site_of()
+    assert code == 0, heard
+    assert number(folder, "b") == "1"
+
+
+def used_in(folder, page):
+    text = (folder / "book" / f"{page}.html").read_text()
+    return re.findall(r'class="used">used in (.*?)</span>', text)
+
+
+def test_a_new_use_on_another_page_shows_in_the_bar(site_of, small):
+    from zerobook.press.writing import tangle
+
+    first = small / "book" / "a.md"
+    first.write_text(first.read_text() + cell(
+        "def seven():\n    return 7", ":tangle: zerobook/seven.py\n\n"))
+    assert tangle(small) == 0
+    (small / "zerobook" / "press").symlink_to(ROOT / "zerobook" / "press")
+    code, heard, folder = site_of()
+    assert code == 0, heard
+    assert used_in(folder, "a") == []
+    user = small / "book" / "c.md"
+    plain = user.read_text()
+    user.write_text(plain.replace(
+        "1 + 1", "from zerobook.seven import seven\nseven()"))
+    code, heard, _ = site_of()
+    assert code == 0, heard
+    assert ["Page c" in bar for bar in used_in(folder, "a")] == [True]
+    page = (folder / "book" / "c.html").read_text()
+    assert 'href="a.html#zerobook.seven.seven"' in page
+    user.write_text(plain)
+    code, heard, _ = site_of()
+    assert code == 0 and used_in(folder, "a") == []
 
 
 def test_a_warning_fails_the_build_each_time_it_is_made(site_of, small):

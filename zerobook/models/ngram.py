@@ -175,7 +175,8 @@ def log_prob(self, text):
     context = np.zeros(len(ids), np.int64)
     for level in self.levels_:
         place = level.find(context * self.vocab_size + ids)
-        p = (level.kept[place] + level.rest[context] * p) / level.total[context]
+        p = level.kept[place] + level.rest[context] * p
+        p /= level.total[context]
         context = np.append(-1, place[:-1])[: len(ids)]
     return np.log(p)
 
@@ -216,8 +217,9 @@ def predict_proba(self, context=()):
         if h < 0:
             break
         first, last = level.keys.searchsorted([h * V, (h + 1) * V])
-        p = p * level.rest[h] / level.total[h]
-        p[level.keys[first:last] % V] += level.kept[first:last] / level.total[h]
+        p = p * level.rest[h]
+        p[level.keys[first:last] % V] += level.kept[first:last]
+        p /= level.total[h]
     return p
 
 

@@ -17,3 +17,5 @@ from zerobook.nn.transformer import TransformerEncoder
 from zerobook.nn.transformer import TransformerEncoderLayer
 from zerobook.nn.modern import GroupedQueryAttention, ModernBlock
 from zerobook.nn.modern import RMSNorm, SwiGLU
+from zerobook.nn.linear import mlp
+from zerobook.nn.conditional import ConditionalMLP

@@ -51,14 +51,23 @@ class MultiheadAttention(Module):
             raise ValueError("batch_first=False: give (N, T, D), please")
         D, rng = embed_dim, np.random.default_rng(rng)
         self.embed_dim, self.num_heads = D, num_heads
-        self.in_proj_weight = Parameter(np.zeros((D, 3 * D)), dtype=dtype)
-        init.xavier_uniform_(self.in_proj_weight, rng=rng)
-        self.in_proj_bias = None
-        self.out_proj = Linear(D, D, bias=bias, rng=rng, dtype=dtype)
-        if bias:
-            self.in_proj_bias = Parameter(np.zeros(3 * D), dtype=dtype)
-            init.zeros_(self.out_proj.bias)
+        self._draw_maps(bias, rng, dtype)
         self.drop = Dropout(dropout, rng=rng)
+
+
+# %% 2.2.3 book/deep_learning/attention.md
+def _draw_maps(self, bias, rng, dtype):
+    D = self.embed_dim
+    self.in_proj_weight = Parameter(np.zeros((D, 3 * D)), dtype=dtype)
+    init.xavier_uniform_(self.in_proj_weight, rng=rng)
+    self.in_proj_bias = None
+    self.out_proj = Linear(D, D, bias=bias, rng=rng, dtype=dtype)
+    if bias:
+        self.in_proj_bias = Parameter(np.zeros(3 * D), dtype=dtype)
+        init.zeros_(self.out_proj.bias)
+
+
+MultiheadAttention._draw_maps = _draw_maps
 
 
 # %% 2.2.3 book/deep_learning/attention.md
@@ -74,7 +83,16 @@ def _project(self, x, first, last):
     return y.permute(2, 0, 3, 1, 4)  # (n, N, h, T, D / h)
 
 
-MultiheadAttention._project = _project
+def _heads(self, query, key, value):
+    """Queries, keys and values of all heads, each (N, h, T, D / h)."""
+    if query is key is value:
+        qkv = self._project(query, 0, 3)  # (3, N, h, T, D / h)
+        return qkv[0], qkv[1], qkv[2]
+    rows = enumerate((query, key, value))
+    return tuple(self._project(x, i, i + 1)[0] for i, x in rows)
+
+
+MultiheadAttention._project, MultiheadAttention._heads = _project, _heads
 
 
 # %% 2.2.3 book/deep_learning/attention.md
@@ -145,12 +163,7 @@ def attend(self, query, key, value, key_padding_mask=None,
     weights : Tensor of shape (N, T, S) or (N, h, T, S), or None
     """
     self._check_sequences(query, key, value)
-    if query is key is value:
-        qkv = self._project(query, 0, 3)  # (3, N, h, T, D / h)
-        Q, K, V = qkv[0], qkv[1], qkv[2]
-    else:
-        Q, K, V = (self._project(x, i, i + 1)[0]
-                   for i, x in enumerate((query, key, value)))
+    Q, K, V = self._heads(query, key, value)
     mask = self._joined_mask(attn_mask, key_padding_mask, Q.dtype)
     weights = None
     if need_weights or (self.training and self.drop.p):

@@ -20,6 +20,7 @@ def filters(module, kernel_size, channels, fan_in, bias, rng, dtype):
         init.uniform_(module.bias, -a, a, rng=rng)
 
 
+# %% 2.2.1 book/deep_learning/convolution.md
 class Conv2d(Module):
     """`functional.conv2d` with its weights.
 
@@ -57,11 +58,10 @@ class ConvTranspose2d(Module):
 
     Parameters
     ----------
-    in_channels, out_channels : int
-    kernel_size, stride, padding, output_padding : int or pair of int
-    bias : bool
-    rng : Generator or int, optional
-    dtype : dtype
+    in_channels, out_channels, kernel_size, stride, padding, bias, rng, dtype
+        As in `Conv2d`.
+    output_padding : int or pair of int
+        As in `functional.conv_transpose2d`.
 
     Notes
     -----

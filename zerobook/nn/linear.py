@@ -5,6 +5,7 @@ import numpy as np
 from zerobook import functional
 from zerobook.nn import init
 from zerobook.nn.module import Module, Parameter
+from zerobook.nn.module import Sequential
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -112,3 +113,20 @@ class Flatten(Module):
         """(N, ...) -> (N, D)."""
         x = functional.as_tensor(x)
         return x.reshape(x.shape[0], -1)
+
+
+# %% 3.2 book/generative/vae.md
+def mlp(widths, *, rng=None):
+    """Linear layers of these widths with a GELU between each two.
+
+    Section 3.2.
+
+    Examples
+    --------
+    >>> mlp([64, 32, 10], rng=0)(np.zeros((5, 64))).shape
+    (5, 10)
+    """
+    rng, layers = np.random.default_rng(rng), []
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [Linear(n_in, n_out, rng=rng), GELU()]
+    return Sequential(*layers[:-1])

@@ -15,6 +15,7 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad, dtype)
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 class Module:
     """A part of a model. Subclasses set attributes and write `forward`.
 
@@ -141,6 +142,7 @@ def state_dict(self):
     }
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 def load_state_dict(self, state, strict=True):
     """Copy arrays into the parameters and buffers of the same names.
 

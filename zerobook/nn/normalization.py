@@ -51,6 +51,7 @@ class BatchNorm1d(Module):
         )
 
 
+# %% 2.2.1 book/deep_learning/batch_norm.md
 class BatchNorm2d(BatchNorm1d):
     """Batch norm of images (N, C, H, W), each channel over all places."""
 

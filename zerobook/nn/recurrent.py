@@ -106,13 +106,8 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-    bias : bool
-    batch_first : bool
-        Whether sequences are (N, T, D) instead of (T, N, D).
-    rng : Generator or int, optional
-        Draws the weights, evenly within ``1 / sqrt(hidden_size)``.
-    dtype : dtype
+    input_size, hidden_size, bias, batch_first, rng, dtype
+        As in `RNN`.
 
     Notes
     -----

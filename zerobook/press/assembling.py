@@ -6,7 +6,7 @@ import builtins
 import symtable
 from dataclasses import dataclass, field
 from zerobook.press.judging import bound_imports, eager, judge
-from zerobook.press.judging import judge_calls, module_of
+from zerobook.press.judging import judge_calls, module_of, parsed
 from zerobook.press.reading import Problem
 
 
@@ -76,8 +76,9 @@ class Draft:
         known = [o for o in self.origins[: max(number - 1, 1)] if o]
         return known[-1] if known else (self.target, number)
 
-    def complain(self, number, message):
-        self.problems.append(Problem(*self.origin(number), message))
+    def complain(self, cell, line, message):
+        line += cell.code_line - 1
+        self.problems.append(Problem(cell.page, line, message))
 
 
 # %% book/press/assembling.md
@@ -112,9 +113,7 @@ def gather_imports(module, parts):
                 if bound.setdefault(name, what) != what:
                     message = f"`{name}` is imported as {what}, and on an "
                     message += f"earlier page as {bound[name]}"
-                    line = cell.code_line + node.lineno - 1
-                    problem = Problem(cell.page, line, message)
-                    module.problems.append(problem)
+                    module.complain(cell, node.lineno, message)
             if ast.dump(node) in seen:
                 continue
             seen.add(ast.dump(node))
@@ -133,31 +132,36 @@ def imports_itself(node, name):
 
 
 # %% book/press/assembling.md
+def names_imported(module, parts):
+    """What the imports at the top of a module bind: name -> origin."""
+    found, own = {}, module_of(module.target)
+    for _, _, imports in parts:
+        for node, _ in imports:
+            if not imports_itself(node, own):
+                found.update(bound_imports(node))
+    return found
+
+
 def check_definitions(module, parts):
     """Complain of twins, of shadowed names, of attachments to strangers."""
-    built, imported = {}, {}
-    for cell, tree, imports in parts:
-        for node, _ in imports:
-            if not imports_itself(node, module_of(module.target)):
-                imported.update(bound_imports(node))
+    built, imported = {}, names_imported(module, parts)
+    for cell, tree, _ in parts:
         for name, node in definitions(tree.body):
-            line = cell.code_line + node.lineno - 1
             owner, dot, _ = name.partition(".")
             complaint = None
             if name in built:
-                page, where = built[name]
-                complaint = f"`{name}` is defined already at {page}:{where}"
+                page, line = built[name]
+                complaint = f"`{name}` is defined already at {page}:{line}"
             elif "[" in name or (dot and owner not in built):
                 complaint = f"`{name} = ...`: no class {owner} stands above "
                 complaint += f"in {module.target}"
+            elif name in imported:
+                complaint = f"`{name}` is also imported, from {imported[name]}"
             if complaint:
-                module.problems.append(Problem(cell.page, line, complaint))
-            else:
-                built[name] = cell.page, line
-    for name in built.keys() & imported.keys():
-        page, line = built[name]
-        message = f"`{name}` is also imported, from {imported[name]}"
-        module.problems.append(Problem(page, line, message))
+                module.complain(cell, node.lineno, complaint)
+            built.setdefault(
+                name, (cell.page, cell.code_line + node.lineno - 1)
+            )
 
 
 # %% book/press/assembling.md
@@ -170,10 +174,13 @@ MODULE_NAMES = frozenset(dir(builtins)) | {
 
 def global_names(table):
     """Names that a scope, or one inside it, looks up in the module."""
-    top = table.get_type() == "module"
-    for symbol in table.get_symbols():
-        if symbol.is_referenced() and (top or symbol.is_global()):
-            yield symbol.get_name()
+    if isinstance(table, symtable.Function):
+        yield from table.get_globals()
+    else:
+        top = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (top or symbol.is_global()):
+                yield symbol.get_name()
     for child in table.get_children():
         yield from global_names(child)
 
@@ -190,34 +197,47 @@ def free_names(text):
 
 
 # %% book/press/assembling.md
-def too_early(tree):
-    """Pairs (line, name) of what the import needs before it is defined."""
+def too_early(parts):
+    """Triples (cell, line, name) of what is needed before it is defined."""
     later = {}
-    for name, node in definitions(tree.body):
-        later.setdefault(name, node.lineno)
-    for statement in tree.body:
-        for node in eager(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                defined = later.get(node.id, 0)
-                if defined > statement.end_lineno:
-                    yield node.lineno, node.id
+    for k, (_, tree, _) in enumerate(parts):
+        for name, node in definitions(tree.body):
+            later.setdefault(name, (k, node.lineno))
+    for k, (cell, tree, _) in enumerate(parts):
+        for statement in tree.body:
+            here = k, statement.end_lineno
+            for node in eager(statement):
+                if isinstance(node, ast.Name) and isinstance(
+                    node.ctx, ast.Load
+                ):
+                    if later.get(node.id, here) > here:
+                        yield cell, node.lineno, node.id
 
 
-def check_names(module):
+# %% book/press/assembling.md
+def first_use(name, parts):
+    """The cell, and its line, where a name first stands."""
+    for cell, tree, _ in parts:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id == name:
+                return cell, node.lineno
+    return parts[0][0], 1
+
+
+def check_names(module, parts):
     """Complain of names that are unbound, or bound too late."""
-    text = module.text
-    tree = ast.parse(text)
-    for name in sorted(free_names(text)):
-        line = next(
-            (n.lineno for n in ast.walk(tree)
-             if isinstance(n, ast.Name) and n.id == name), 1,
-        )
-        module.complain(line, f"`{name}` is bound nowhere in {module.target}")
-    for line, name in too_early(tree):
-        module.complain(line, f"`{name}` is needed here but defined below")
-    own = {name.split(".")[0] for name, _ in definitions(tree.body)}
-    for line, complaint in judge_calls(tree, bound_imports(tree), own):
-        module.complain(line, complaint)
+    for name in sorted(free_names(module.text)):
+        message = f"`{name}` is bound nowhere in {module.target}"
+        module.complain(*first_use(name, parts), message)
+    for cell, line, name in too_early(parts):
+        message = f"`{name}` is needed here but defined below"
+        module.complain(cell, line, message)
+    own = {name.split(".")[0] for _, tree, _ in parts
+           for name, _ in definitions(tree.body)}
+    imported = names_imported(module, parts)
+    for cell, tree, _ in parts:
+        for line, complaint in judge_calls(tree, imported, own):
+            module.complain(cell, line, complaint)
 
 
 # %% book/press/assembling.md
@@ -246,7 +266,7 @@ def assemble(target, cells):
         module.problems += judge(cell, first=i == 0)
     if module.problems:
         return module
-    trees = [ast.parse(cell.code) for _, cell in cells]
+    trees = [parsed(cell.code) for _, cell in cells]
     cuts = [
         cut(cell, tree, i == 0)
         for i, ((_, cell), tree) in enumerate(zip(cells, trees, strict=True))
@@ -255,7 +275,7 @@ def assemble(target, cells):
     parts = [(c, t, k[1]) for (_, c), t, k in zip(cells, trees, cuts)]
     check_definitions(module, parts)
     if not module.problems:
-        check_names(module)
+        check_names(module, parts)
     return module
 
 

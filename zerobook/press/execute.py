@@ -5,6 +5,8 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -13,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from zerobook.press.reading import read_book
+from zerobook.press.writing import replace
 
 
 # %% book/press/executing.md
@@ -29,47 +32,28 @@ def imported(tree):
 
 
 # %% book/press/executing.md
+def imported_at_once(tree):
+    """Names that the statements at the top of a parsed module import."""
+    eager = (ast.Import, ast.ImportFrom)
+    body = [node for node in tree.body if isinstance(node, eager)]
+    return imported(ast.Module(body, []))
+
+
 @functools.cache
-def imports_of(path):
-    """Names that the module in a file imports; of a package, at once."""
-    tree = ast.parse(path.read_text("utf8"))
-    if path.name == "__init__.py":
-        eager = (ast.Import, ast.ImportFrom)
-        tree.body = [node for node in tree.body if isinstance(node, eager)]
-    return imported(tree)
-
-
 def files_of(name, root):
     """The files that run when `name` is imported: packages, then module."""
-    parts = name.split(".")
+    parts, found = name.split("."), []
     for depth in range(1, len(parts) + 1):
         path = Path(root, *parts[:depth])
-        if path.with_suffix(".py").is_file():
-            yield path.with_suffix(".py")
-        if (path / "__init__.py").is_file():
-            yield path / "__init__.py"
+        files = path.with_suffix(".py"), path / "__init__.py"
+        found += [file for file in files if file.is_file()]
+    return found
 
 
 # %% book/press/executing.md
-def closure(names, root):
-    """Files of the package that `names` lead to, and the outside packages."""
-    waiting, files, outside = list(names), set(), set()
-    while waiting:
-        name = waiting.pop()
-        if name.split(".")[0] != "zerobook":
-            outside.add(name.split(".")[0])
-            continue
-        for path in set(files_of(name, root)) - files:
-            files.add(path)
-            waiting += imports_of(path)
-    return files, outside
-
-
-# %% book/press/executing.md
-@functools.cache
-def bare(path):
-    """The syntax tree of a file's code, without its docstrings."""
-    tree = ast.parse(path.read_text("utf8"))
+def without_docstrings(code):
+    """The syntax tree of code, without its docstrings."""
+    tree = ast.parse(code)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if not isinstance(body, list) or not body:
@@ -95,56 +79,139 @@ def essence(node):
     return repr(node)
 
 
-@functools.cache
-def code_of(path):
-    """A hash of what a module does: no comment, no docstring is in it."""
-    return hashlib.sha256(repr(essence(bare(path))).encode()).hexdigest()
+def hash_of(tree):
+    """A hash of what code does: no comment, no docstring is in it."""
+    return hashlib.sha256(repr(essence(tree)).encode()).hexdigest()
 
 
 # %% book/press/executing.md
+NOTES = {}
+WORD = re.compile(r"[a-z]\w*|[\w./-]+\.\w+")
+
+
+def hashed(text):
+    """A short name for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def look(code):
+    """What this page wants to know of a piece of code."""
+    try:
+        tree = without_docstrings(code)
+    except SyntaxError:  # the kernel, or the press, will say it better
+        tree = ast.Module([], [])
+    strings = {getattr(node, "value", None) for node in ast.walk(tree)
+               if isinstance(node, ast.Constant)}
+    words = [s for s in strings if isinstance(s, str) and WORD.fullmatch(s)]
+    return {
+        "imports": sorted(imported(tree)),
+        "at once": sorted(imported_at_once(tree)),
+        "words": sorted(words),
+        "hash": hash_of(tree),
+    }
+
+
+def said(code):
+    """The same, looked up in the notes if this code is known."""
+    key = hashed(code)
+    if key not in NOTES:
+        NOTES[key] = look(code)
+    return NOTES[key]
+
+
+# %% book/press/executing.md
+def note_takers():
+    """A name for who took the notes: they mean nothing to others."""
+    here = importlib.util.find_spec("zerobook.press.execute").origin
+    reader = importlib.metadata.version("myst-nb")
+    return hashed(Path(here).read_text("utf8") + sys.version + reader)
+
+
+def load_notes(root):
+    """Take up the notes of earlier builds."""
+    path = Path(root, ".jupyter_cache", "notes.json")
+    try:
+        kept = json.loads(path.read_text("utf8"))
+        if kept["takers"] == note_takers():
+            NOTES.update(kept["notes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no notes, or half of a file: all is looked at again
+
+
+def save_notes(root, most=20_000):
+    """Keep the notes for the next build, if it was worth the while."""
+    path = Path(root, ".jupyter_cache", "notes.json")
+    notes = NOTES if len(NOTES) < most else {}
+    if path.parent.is_dir():
+        text = json.dumps({"takers": note_takers(), "notes": notes})
+        if not path.exists() or path.read_text("utf8") != text:
+            replace(path, text)
+
+
+# %% book/press/executing.md
+def closure(names, root):
+    """Files of the package that `names` lead to, and the outside packages."""
+    waiting, files, outside = list(names), set(), set()
+    while waiting:
+        name = waiting.pop()
+        if name.split(".")[0] != "zerobook":
+            outside.add(name.split(".")[0])
+            continue
+        for path in set(files_of(name, root)) - files:
+            files.add(path)
+            look = said(path.read_text("utf8"))
+            package = path.name == "__init__.py"
+            waiting += look["at once" if package else "imports"]
+    return files, outside
+
+
+# %% book/press/executing.md
+OTHER_NAME = {"sklearn": "scikit-learn"}
+
+
+@functools.cache
+def distributions(package):
+    """Names and versions of the distributions that brought a package."""
+    if package in sys.stdlib_module_names:
+        return []
+    try:
+        name = OTHER_NAME.get(package, package)
+        found = [importlib.metadata.distribution(name)]
+    except importlib.metadata.PackageNotFoundError:
+        there = importlib.util.find_spec(package)
+        names = installed().get(package, ()) if there else ()
+        found = [importlib.metadata.distribution(name) for name in names]
+    return [(found.metadata["Name"], found.version) for found in found]
+
+
 @functools.cache
 def installed():
     """Of each importable package, the distributions that brought it."""
     return importlib.metadata.packages_distributions()
 
 
-version = functools.cache(importlib.metadata.version)
-
-
 def versions(packages):
     """Name and version of each installed distribution behind `packages`."""
-    names = sorted({d for p in packages for d in installed().get(p, ())})
-    return {name: version(name) for name in names}
+    return dict(sorted(d for p in packages for d in distributions(p)))
 
 
 # %% book/press/executing.md
-def cell_tree(page):
-    """All cells of a page as one tree, without those that do not parse."""
-    body = []
-    for cell in page.cells:
-        try:
-            body += ast.parse(cell.code).body
-        except SyntaxError:
-            continue  # the kernel, or the press, will say it better
-    return ast.Module(body, [])
+def said_on(page, what):
+    """What the cells of a page say, all together."""
+    return set().union(*(said(cell.code)[what] for cell in page.cells))
 
 
-# %% book/press/executing.md
-FILE = re.compile(r"[\w./-]+\.\w+")
-
-
-def files_named(tree, page, root):
-    """Files of the repository that a cell names in a string."""
+def files_named(words, page, root):
+    """Files of the repository that are named by one of the words."""
     found = set()
-    for node in ast.walk(tree):
-        text = getattr(node, "value", None)
-        if not isinstance(text, str) or not FILE.fullmatch(text):
-            continue
+    for word in words:
         for folder in (Path(root), Path(root, page.path).parent):
-            path = (folder / text).resolve()
-            if path.is_file() and path.is_relative_to(Path(root).resolve()):
-                found.add(path)
-    return found
+            path = folder / word
+            if "." in word and path.is_file():
+                found.add(path.resolve())
+    home, built = Path(root).resolve(), Path(root, "_build").resolve()
+    return {path for path in found if path.is_relative_to(home)
+            and not path.is_relative_to(built)}  # a build changes those
 
 
 # %% book/press/executing.md
@@ -159,14 +226,13 @@ def reads(page, root):
 
 
 # %% book/press/executing.md
-def records_named(tree, root):
-    """Of each recorded run that a string of the tree names, its files."""
+def records_named(words, root):
+    """Of each recorded run that is named by one of the words, its files."""
     found = {}
-    for node in ast.walk(tree):
-        name = getattr(node, "value", None)
-        if isinstance(name, str) and re.fullmatch(r"[a-z]\w*", name):
-            files = Path(root, "runs").glob(f"{name}.*")
-            found.setdefault(name, sorted(p for p in files if p.is_file()))
+    for word in sorted(set(words)):
+        if "." not in word:
+            files = Path(root, "runs").glob(f"{word}.*")
+            found[word] = sorted(p for p in files if p.is_file())
     return {name: files for name, files in found.items() if files}
 
 
@@ -191,26 +257,26 @@ def asks_the_book(page, names, root):
 
 
 # %% book/press/executing.md
-def data_of(tree, page, root):
+def data_of(words, imports, page, root):
     """Files and records that code on a page names."""
-    found = files_named(tree, page, root)
-    if "zerobook.records" in imported(tree):
-        found |= set().union(*records_named(tree, root).values())
+    found = files_named(words, page, root)
+    if "zerobook.records" in imports:
+        found |= set().union(*records_named(words, root).values())
     return found
 
 
 # %% book/press/executing.md
 def digest(page, root):
     """Twelve letters that change when the page must run again."""
-    tree = cell_tree(page)
-    names = imported(tree)
+    names, words = said_on(page, "imports"), said_on(page, "words")
     modules, outside = closure(names, root)
     key = hashlib.sha256(repr(sys.version_info[:2]).encode())
     key.update(repr(versions(outside)).encode())
     key.update(asks_the_book(page, names, root).encode())
     for path in sorted(modules):
-        key.update(f"{path.name} {code_of(path)}".encode())
-    for path in sorted(data_of(tree, page, root) | reads(page, root)):
+        code = said(path.read_text("utf8"))["hash"]
+        key.update(f"{path.name} {code}".encode())
+    for path in sorted(data_of(words, names, page, root) | reads(page, root)):
         key.update(path.name.encode() + path.read_bytes())
     return key.hexdigest()[:12]
 
@@ -227,7 +293,7 @@ def signed(text, mark):
 # %% book/press/executing.md
 def versions_of(page, root):
     """Pairs (name, version): Python and what the page's cells import."""
-    _, outside = closure(imported(cell_tree(page)), root)
+    _, outside = closure(said_on(page, "imports"), root)
     python = "Python", ".".join(map(str, sys.version_info[:3]))
     return [python, *versions(outside).items()]
 
@@ -245,6 +311,7 @@ def notebook_of(page, root, mark=None):
 
 
 # %% book/press/executing.md
+@functools.cache
 def open_cache(root):
     """The jupyter-cache of the book, made on first use."""
     from jupyter_cache import get_cache
@@ -307,16 +374,42 @@ def keep(cache, page, notebook, seconds):
 
 
 # %% book/press/executing.md
-def look_up(pages, root, cache):
-    """Pages that must run, with their notebooks, and seconds of the rest."""
+def cells_and_mark(page, root, mark):
+    """A name for a page's head, its cells with their options, its digest."""
+    lines = Path(root, page.path).read_text("utf8").split("\n")
+    parts = ["\n".join(lines).split("\n---", 1)[0], mark]
+    for cell in page.cells:
+        end = cell.code_line + cell.code.count("\n")
+        parts.append("\n".join(lines[cell.line - 1 : end]))
+    return "kept " + hashed(repr(parts))
+
+
+def answer(page, root, mark):
+    """What the cache holds of a page: its key there and seconds, or None."""
+    key = cells_and_mark(page, root, mark)
+    there = Path(root, ".jupyter_cache", "executed")
+    note = NOTES.get(key)
+    if note is None:
+        record = kept(open_cache(root), notebook_of(page, root, mark))
+        if record is None:
+            return None
+        seconds = record.data["execution_seconds"]
+        NOTES[key] = note = {"key": record.hashkey, "seconds": seconds}
+    return note if (there / note["key"] / "base.ipynb").is_file() else None
+
+
+# %% book/press/executing.md
+def look_up(pages, root):
+    """Pages that must run, with their digests, and seconds of the rest."""
     waiting, seconds = {}, {}
     for page in pages:
-        notebook = notebook_of(page, root)
-        record = kept(cache, notebook)
-        if record:
-            seconds[page.path] = record.data["execution_seconds"]
-        elif page.cells:
-            waiting[page.path] = page, notebook
+        if page.cells:
+            mark = digest(page, root)
+            note = answer(page, root, mark)
+            if note:
+                seconds[page.path] = note["seconds"]
+            else:
+                waiting[page.path] = page, notebook_of(page, root, mark)
     return waiting, seconds
 
 
@@ -330,20 +423,21 @@ def execute(pages, root, say=print, workers=2):
         ``seconds``: page path to seconds, for the pages that ran now or
         before; ``ran``: the paths that ran now; ``errors``: messages.
     """
-    cache, errors = open_cache(root), []
-    waiting, seconds = look_up(pages, root, cache)
+    load_notes(root)
+    errors, (waiting, seconds) = [], look_up(pages, root)
     with ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(run, *w, root): w for w in waiting.values()}
         for done, job in enumerate(as_completed(jobs), 1):
             page, notebook = jobs[job]
             count = f"{done:3d}/{len(jobs)}"
             if job.exception() is None:
-                keep(cache, page, notebook, job.result())
+                keep(open_cache(root), page, notebook, job.result())
                 seconds[page.path] = job.result()
                 say(f"{count}  {job.result():6.1f} s  {page.path}")
             else:
                 wrong = complaint(page, notebook)
                 errors.append(wrong or f"{page.path}: {job.exception()}")
                 say(f"{count}   failed   {errors[-1]}")
+    save_notes(root)
     ran = [path for path in waiting if path in seconds]
     return {"seconds": seconds, "ran": ran, "errors": errors}

@@ -2,6 +2,7 @@
 """Judge tangled cells: only what is harmless to import may pass."""
 
 import ast
+import functools
 import re
 from keyword import iskeyword
 from zerobook.press.reading import Problem
@@ -203,10 +204,13 @@ def module_of(target):
 
 
 # %% book/press/judging.md
+parsed = functools.lru_cache(maxsize=None)(ast.parse)
+
+
 def parse(cell):
     """The cell's tree, or the problem that keeps it from having one."""
     try:
-        return ast.parse(cell.code), None
+        return parsed(cell.code), None
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         source = cell.code.splitlines()[line - 1 : line] or [""]
@@ -236,7 +240,10 @@ def judge(cell, first=False):
     tree, problem = parse(cell)
     if problem:
         return [problem]
-    found = list(judge_tree(tree, module_of(cell.target), first))
+    module = module_of(cell.target)
+    found = list(judge_tree(tree, first))
+    if "import" in cell.code:  # most cells have none, and looking takes time
+        found += judge_imports(tree, module)
     return [
         Problem(cell.page, cell.code_line + line - 1, text)
         for line, text in found
@@ -244,21 +251,26 @@ def judge(cell, first=False):
 
 
 # %% book/press/judging.md
-def judge_tree(tree, module, first):
-    """Pairs (line, complaint) of a tangled cell's tree."""
+def judge_tree(tree, first):
+    """Pairs (line, complaint) of the statements of a tangled cell."""
     for i, node in enumerate(tree.body):
         complaint = judge_statement(node, first and i == 0)
         if complaint:
             yield node.lineno, complaint
         if isinstance(node, ast.ClassDef):
             yield from judge_class(node)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for other in tree.body:
-                if other is not node and other.lineno <= node.end_lineno:
-                    if other.end_lineno >= node.lineno:
-                        yield node.lineno, "an import shares its line"
+
+
+def judge_imports(tree, module):
+    """Pairs (line, complaint) of the imports of a tangled cell."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             complaint = judge_import(node, module)
             if complaint:
                 yield node.lineno, complaint
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for other in tree.body:
+                if other is not node and other.lineno <= node.end_lineno:
+                    if other.end_lineno >= node.lineno:
+                        yield node.lineno, "an import shares its line"

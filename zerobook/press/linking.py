@@ -8,7 +8,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from zerobook.press.assembling import definitions
 from zerobook.press.judging import module_of, origin
-from zerobook.press.routes import imported, split_dotted, tree_of
+from zerobook.press.routes import split_dotted, tree_of, walk_imports
 
 
 # %% book/press/linking.md
@@ -65,16 +65,14 @@ def find(node, code, known, aliases, modules, hidden=frozenset()):
 def take_imports(tree, code, known, aliases, modules):
     """Note what a cell imports from the book; return marks on the imports."""
     marks = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        places = {alias.asname or alias.name: alias for alias in node.names}
-        for bound, module, name in imported(node, modules):
-            if name not in modules.get(module, {}):
-                whole = bound == "zerobook"
-                aliases[bound] = "zerobook" if whole else module
-                continue
-            known[bound], alias = (module, name), places[bound]
+    for node, bound, module, name in walk_imports(
+        tree, modules, aliases, known
+    ):
+        if name in modules.get(module, {}):
+            known[bound] = module, name
+            alias = next(
+                a for a in node.names if bound in (a.asname, a.name)
+            )
             start = position(code, alias.lineno, alias.col_offset)
             marks.append(Mark(start, start + len(name), module, name))
     return marks

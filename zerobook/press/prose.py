@@ -67,7 +67,7 @@ def plain(sentence):
 
     text = re.sub(r"\s*\{cite(?::p)?\}`[^`]*`(?=[\s.,:;)]|$)", "", sentence)
     text = re.sub(r"\{\w+\}`([^`<]*[^`<\s])\s*<[^`]*>`", r"\1", text)
-    if re.search(r"\{[\w:]+\}`", text) or text[:1] != sentence[:1]:
+    if re.search(r"(?<!\w)\{[\w:]+\}`", text) or text[:1] != sentence[:1]:
         return ""
     text = re.sub(r"`+([^`]+)`+", keep, text)
     formulas = [read_out(f) for f in re.findall(r"\$([^$]+)\$", text)]

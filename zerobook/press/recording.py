@@ -14,10 +14,17 @@ import sys
 import time
 from pathlib import Path
 from zerobook.press.assembling import definitions
-from zerobook.press.execute import bare, closure, data_of, essence
-from zerobook.press.execute import versions
+from zerobook.press.execute import closure, data_of, essence, said
+from zerobook.press.execute import versions, without_docstrings
 from zerobook.press.reading import read_book
 from zerobook.press.writing import replace
+
+
+# %% book/press/recording.md
+@functools.cache
+def bare(path):
+    """The syntax tree of a file, without its docstrings."""
+    return without_docstrings(path.read_text("utf8"))
 
 
 # %% book/press/recording.md
@@ -106,7 +113,8 @@ def ingredients(name, page, root):
     for path, nodes in reached(name, root).items():
         nodes = sorted(nodes, key=lambda node: getattr(node, "lineno", 0))
         parts[path] = hashed(repr([essence(n) for n in nodes]).encode())
-    for path in data_of(bare(source(name, root)), page, root):
+    code = said(source(name, root).read_text("utf8"))
+    for path in data_of(code["words"], code["imports"], page, root):
         if path.stem != name:  # its own record is no ingredient
             parts[path] = hashed(path.read_bytes())
     home = Path(root).resolve()

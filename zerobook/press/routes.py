@@ -7,8 +7,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from zerobook.press import execute
 from zerobook.press.assembling import assemble_all, definitions, free_names
-from zerobook.press.judging import bound_imports, module_of, origin
+from zerobook.press.judging import bound_imports, module_of, origin, parsed
 from zerobook.press.reading import Problem, read_book
 from zerobook.press.writing import BAD_CHAPTER, SAME, Plan, say, tangle, write
 
@@ -109,7 +110,7 @@ def tree_of(cell):
         for line in cell.code.split("\n")
     ]
     try:
-        return ast.parse("\n".join(lines))
+        return parsed("\n".join(lines))
     except SyntaxError:
         return None
 
@@ -128,6 +129,26 @@ def imported(node, modules):
                 yield a.asname or a.name, inner, ""
             else:
                 yield a.asname or a.name, node.module, a.name
+
+
+def walk_imports(tree, modules, aliases, known=()):
+    """Yield (node, bound, module, name) for each import of zerobook.
+
+    On the way `aliases`, from names to the modules behind them, is kept
+    up: a name that is bound anew leaves it, and `known`, first.
+    """
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for bound in bound_imports(node):
+            for names in (aliases, known):
+                if bound in names:
+                    del names[bound]
+        for bound, module, name in imported(node, modules):
+            if not name:
+                whole = bound == "zerobook"
+                aliases[bound] = "zerobook" if whole else module
+            yield node, bound, module, name
 
 
 def split_dotted(dotted, modules):
@@ -159,16 +180,9 @@ def uses_of(page, modules):
         if tree is None:
             continue
         start = cell.code_line - 1
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for bound in bound_imports(node):
-                    aliases.pop(bound, None)
-                for bound, module, name in imported(node, modules):
-                    if not name:
-                        whole = bound == "zerobook"
-                        aliases[bound] = "zerobook" if whole else module
-                    use = Use(page.path, start + node.lineno, module, name)
-                    found.append((cell, use))
+        for node, _, module, name in walk_imports(tree, modules, aliases):
+            use = Use(page.path, start + node.lineno, module, name)
+            found.append((cell, use))
         for node in ast.walk(tree):
             dotted = isinstance(node, ast.Attribute) and origin(node, aliases)
             if dotted and dotted.split(".")[0] == "zerobook":
@@ -329,7 +343,7 @@ def needed(page, texts):
     found = set()
     while todo:
         tree = todo.pop()
-        for name in imported_modules(tree) if tree else ():
+        for name in execute.imported(tree) if tree else ():
             parts = name.split(".")
             for n in range(1, len(parts) + 1):
                 target = by_module.get(".".join(parts[:n]))
@@ -337,15 +351,6 @@ def needed(page, texts):
                     found.add(target)
                     todo.append(ast.parse(texts[target]))
     return found
-
-
-def imported_modules(tree):
-    """Dotted names of zerobook that a tree may import."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (a.name for a in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
 # %% book/press/routes.md

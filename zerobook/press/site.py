@@ -276,11 +276,13 @@ def glued(loom, page):
     if record is None:
         return {}
     found = {}
-    for cell in loom.cache.get_cache_bundle(record.pk).nb.cells:
+    folder = loom.root / ".jupyter_cache" / "executed" / record["key"]
+    text = (folder / "base.ipynb").read_text("utf8")
+    for cell in json.loads(text)["cells"]:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             if name:
-                text = output["data"].get("text/plain", "…")
+                text = "".join(output["data"].get("text/plain", "…"))
                 found[name] = text.strip("'\"")
     return found
 

@@ -1,21 +1,21 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Sphinx extension: what a page of this book has beyond its own text."""
 
-import ast
 import html
 import posixpath
 from pathlib import Path
 from docutils import nodes
+from jinja2 import FileSystemBytecodeCache
+from sphinx.environment.collectors.toctree import TocTreeCollector
 from sphinx.util import logging
 from zerobook.press.assembling import definitions
 from zerobook.press.execute import (
-    cell_tree,
+    answer,
     digest,
-    imported,
-    kept,
-    notebook_of,
-    open_cache,
+    load_notes,
     records_named,
+    said,
+    said_on,
     signed,
     versions_of,
 )
@@ -23,7 +23,7 @@ from zerobook.press.figures import inline
 from zerobook.press.judging import module_of
 from zerobook.press.linking import coloured, marks_of
 from zerobook.press.reading import read_book
-from zerobook.press.recording import kept_record, mentioned
+from zerobook.press.recording import kept_record
 from zerobook.press.routes import built_names, offered, tree_of
 from zerobook.press.site import _
 from zerobook.press.where import users
@@ -41,7 +41,7 @@ class Loom:
 
     def __init__(self, root):
         self.root, self.book = Path(root), read_book(root)
-        self.cache = open_cache(root)
+        load_notes(root)
         self.pages = {page.docname: page for page in self.book.pages}
         self.modules = {
             module: {name: page for name, (page, _) in names.items()}
@@ -59,8 +59,7 @@ class Loom:
 
     def record(self, page):
         """What the cache holds of a page, or None."""
-        notebook = notebook_of(page, self.root, self.digest(page))
-        return kept(self.cache, notebook)
+        return answer(page, self.root, self.digest(page))
 
     def links(self, page):
         """Marks of a page's cells, found once."""
@@ -135,6 +134,60 @@ def rewritten(app, env):
 
 
 # %% book/press/weaving.md
+FLESH = (
+    nodes.literal_block,
+    nodes.math_block,
+    nodes.paragraph,
+    nodes.raw,
+    nodes.target,
+)
+
+
+def bones(node):
+    """A page's tree, empty where it can hold nothing that has a number."""
+    whole = isinstance(node, nodes.document)
+    copy = nodes.container() if whole else node.copy()
+    copy.document = None  # or all of the page would hang on each bone
+    for child in node.children:
+        if isinstance(child, nodes.Text):
+            copy += nodes.Text(child.astext())
+        else:
+            flesh = isinstance(child, FLESH)
+            copy += type(child)() if flesh else bones(child)
+    return copy
+
+
+# %% book/press/weaving.md
+def number_by_bones():
+    """Let Sphinx number figures without loading whole pages."""
+    whole = TocTreeCollector.assign_figure_numbers
+    if whole.__module__ == __name__:
+        return  # a process may set us up twice
+
+    def assign(self, env):
+        kept = env.zerobook_bones = getattr(env, "zerobook_bones", {})
+        load = env.get_doctree
+
+        def get(docname):
+            if docname not in kept:
+                kept[docname] = bones(load(docname))
+            return kept[docname]
+
+        env.get_doctree = get
+        try:
+            return whole(self, env)
+        finally:
+            del env.get_doctree
+
+    TocTreeCollector.assign_figure_numbers = assign
+
+
+def drop_bones(app, env, docname):
+    """Forget the bones of a page that is read again."""
+    getattr(env, "zerobook_bones", {}).pop(docname, None)
+
+
+# %% book/press/weaving.md
 def bars(page, loom):
     """(module, names built, pages that use them) for each cell, or None."""
     result = []
@@ -143,7 +196,7 @@ def bars(page, loom):
             result.append(None)
             continue
         module = module_of(cell.target)
-        names = [name for name, _ in definitions(ast.parse(cell.code).body)]
+        names = [name for name, _ in definitions(tree_of(cell).body)]
         names += [name for name in offered(cell) if name not in names]
         used = {}
         for name in names:
@@ -189,19 +242,19 @@ def bar_html(module, names, used, address):
 
 
 # %% book/press/weaving.md
-READERS = {"read_record", "record_arrays"}
+READERS = "read_record(", "record_arrays("
 
 
 def recorded(page, root):
     """The records that each cell of a page reads."""
-    trees = [tree_of(cell) for cell in page.cells]
-    if "zerobook.records" not in imported(cell_tree(page)):
-        return [[] for _ in trees]
+    if "zerobook.records" not in said_on(page, "imports"):
+        return [[] for _ in page.cells]
     return [
-        [kept_record(name, root) for name in records_named(tree, root)]
-        if tree and READERS & mentioned(tree)
+        [kept_record(name, root)
+         for name in records_named(said(cell.code)["words"], root)]
+        if any(reader in cell.code for reader in READERS)
         else []
-        for tree in trees
+        for cell in page.cells
     ]
 
 
@@ -359,16 +412,22 @@ def budget(page, root, seconds):
 def open_loom(app):
     """Read the book once; the other hooks find it on the application."""
     app.loom = Loom(app.srcdir)
+    folder = Path(app.doctreedir, "compiled")  # templates, once and for all
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = FileSystemBytecodeCache(str(folder))
+    app.builder.templates.environment.bytecode_cache = cache
 
 
 def setup(app):
     """Called by Sphinx when it loads the extension."""
     app.connect("builder-inited", open_loom, priority=900)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-purge-doc", drop_bones)
     app.connect("env-before-read-docs", forget)
     app.connect("env-updated", rewritten)
     app.connect("source-read", sign)
     app.connect("doctree-resolved", dress, priority=900)
     app.setup_extension("zerobook.press.site")
     app.setup_extension("zerobook.press.cards")
+    number_by_bones()
     return {"version": "1", "parallel_read_safe": False}

@@ -1,7 +1,9 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Write the package: everything is judged before anything is touched."""
 
+import contextlib
 import difflib
+import gc
 import os
 import subprocess
 import sys
@@ -29,6 +31,20 @@ class Plan:
 
 
 # %% book/press/writing.md
+@contextlib.contextmanager
+def no_collector():
+    """Do without the collector of rings for a while."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # what is there by now is never looked at again
+        if running:
+            gc.enable()
+
+
+# %% book/press/writing.md
 def plan(root, pages=None):
     """Read and judge the whole book; plan every module.
 
@@ -39,12 +55,13 @@ def plan(root, pages=None):
     pages : list of Page, optional
         Print these pages only; the rest is read and judged all the same.
     """
-    book = read_book(root)
-    whole = assemble_all(book.pages)
+    with no_collector():
+        book = read_book(root)
+        whole = assemble_all(book.pages)
+        modules = whole if pages is None else assemble_all(pages)
     problems = book.problems + [
         p for module in whole.values() for p in module.problems
     ]
-    modules = whole if pages is None else assemble_all(pages)
     return Plan(modules, sorted(set(problems)))
 
 
