@@ -434,7 +434,8 @@ def test_every_row_of_the_glossary_is_whole():
     rows = glossary()
     assert list(rows[0]) == ["term", "ja", "reading", "sentence", "avoid"]
     terms = [row["term"].lower() for row in rows]
-    assert len(set(terms)) == len(terms), "a term has two rows"
+    twice = {term for term in terms if terms.count(term) > 1}
+    assert not twice, f"a term has two rows: {twice}"
     for row in rows:
         assert None not in row and None not in row.values(), row
         assert row["term"] and row["ja"], row
@@ -443,6 +444,51 @@ def test_every_row_of_the_glossary_is_whole():
         assert re.fullmatch(r"[\u3040-\u30ffA-Za-z0-9・ー（）()\-\s]+",
                             row["reading"]), row
         assert re.search(r"[.)]$", row["sentence"]), row
+
+
+def test_every_line_of_the_glossary_has_all_its_columns():
+    with open(ROOT / "book" / "glossary.csv", encoding="utf-8", newline="") as f:
+        lines = csv.reader(f)
+        wrong = [f"line {lines.line_num}: {len(row)} columns, not 5: {row}"
+                 for row in lines if len(row) != 5]
+    assert not wrong, "\n".join(wrong)
+
+
+CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+
+
+def sources():
+    """The keys of the bibliography, each as often as it stands there."""
+    text = (ROOT / "book" / "references.bib").read_text("utf-8")
+    return re.findall(r"^@\w+\{([^,\s]+),", text, re.M)
+
+
+def test_the_bibliography_can_be_read_and_no_key_stands_twice():
+    pybtex = pytest.importorskip("pybtex")
+    from pybtex.database import parse_file
+
+    keys = sources()
+    twice = {key for key in keys if keys.count(key) > 1}
+    assert not twice, f"twice in references.bib: {twice}"
+    try:
+        known = parse_file(ROOT / "book" / "references.bib").entries
+    except pybtex.exceptions.PybtexError as error:
+        pytest.fail(f"references.bib: {error}")
+    assert set(known) == set(keys), "an entry begins a line with @kind{key,"
+
+
+def test_every_source_that_is_cited_is_in_the_bibliography():
+    cited = {}
+    for page in pages():
+        text = FENCE.sub(
+            lambda m: "" if "code" in m[2] else m[3], page.read_text("utf-8"))
+        for found in CITE.findall(text):
+            for key in found.split(","):
+                cited.setdefault(key.strip(), page.name)
+    keys = set(sources())
+    lost = {key: page for key, page in cited.items() if key not in keys}
+    assert not lost, f"not in references.bib: {lost}"
+    assert not keys - set(cited), "in references.bib and cited nowhere"
 
 
 def test_every_page_is_in_the_table_of_contents():
