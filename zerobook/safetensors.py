@@ -47,8 +47,8 @@ def once(pairs):
     """The table of these names and values; none may stand twice."""
     table = dict(pairs)
     if len(table) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(n for n in names if names.count(n) > 1)
+        seen = set()
+        twice = next(n for n, _ in pairs if n in seen or seen.add(n))
         raise ValueError(f"{twice!r:.80} stands in a table twice")
     return table
 
