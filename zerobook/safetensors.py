@@ -53,6 +53,7 @@ def once(pairs):
     return table
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def check_entry(name, entry, room):
     """The type, shape and place of one array; FormatError if they lie."""
     try:
@@ -91,7 +92,7 @@ def check_header(header, begin, size):
 
 
 def look_into(path, look):
-    """``look(file, size)`` of a file; its FormatError, with the file's name."""
+    """``look(file, size)`` of a file; its FormatError, with its name."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
