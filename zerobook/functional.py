@@ -1164,7 +1164,7 @@ def rotary(x, positions=None, base=10_000.0):
     return from_op(_turn(x.data, cos, sin), (x,), backward)
 
 
-# %% 3.2 book/generative/vae.md
+# %% 3.2 book/generative/autoencoder.md
 def binomial_nll(logits, x, levels=16):
     """Surprise at images whose pixels are counts, in nats an image.
 
