@@ -34,6 +34,7 @@ def split():
                             stratify=y, rng=0)
 
 
+# %% 3.6 book/generative/league.md
 def table_of_pixels(X, y, rng, effort):
     """Each pixel by its own table of seventeen values."""
     counts = np.rint(X * 16).astype(int)
@@ -339,9 +340,11 @@ ASKED = ("Gaussian per class", "conditional GAN", "GPT on pixels",
          "GPT, temperature 0.7", "DDPM, guided", "flow matching, guided")
 
 
-def entries(X, y, rng, effort):
+def entries(X, y, rng, effort, only=None):
     """All the generators: name, processor seconds, and two functions."""
     for learn in GENERATORS:
+        if only and learn.__name__ not in only:
+            continue
         stream, seconds = learn(X, y, rng, effort), 0.0
         while True:
             start = time.process_time()
@@ -354,7 +357,13 @@ def entries(X, y, rng, effort):
 
 
 # %% 3.6 book/generative/league.md
-def run(say=print, *, effort=1.0, seeds=2, images=1000):
+def by_class(X, y):
+    """Forty images as counts, four rows of the digits 0 to 9."""
+    rows = [np.flatnonzero(y == k)[:4] for k in range(10)]
+    return np.rint(16 * X[np.transpose(rows).ravel()])
+
+
+def run(say=print, *, effort=1.0, seeds=2, images=1000, only=None):
     """Train each generator with each seed, and ask every judge."""
     X, X_test, y, y_test = split()
     judge, rows, sheets = digit_judge(rng=0), [], {}
@@ -368,24 +377,17 @@ def run(say=print, *, effort=1.0, seeds=2, images=1000):
         rows.append({"name": "real digits", "seed": seed, "seconds": 0.0,
                      "nats": None, **real})
         sheets["real digits"] = by_class(X_test, y_test)
-        for name, seconds, draw, nats in entries(X, y, rng, effort):
+        for name, seconds, draw, nats in entries(X, y, rng, effort, only):
             drawn = np.rint(draw(wanted, rng).clip(0, 1) * 16) / 16
             row = scores(judge, drawn, wanted, X, X_test, rng)
             if name not in ASKED:
                 row["as_asked"] = None
             value = nats and float(nats(X_test, y_test, rng))
             rows.append({"name": name, "seed": seed, "nats": value,
-                         "seconds": round(seconds, 2), **row})
+                         "seconds": round(seconds, 3), **row})
             say(f"{name}, seed {seed}: {seconds:.1f} s, "
                 f"distance {row['frechet']:.2f}")
             if seed == 0:
                 sheets[name] = np.rint(16 * drawn[:40])
     return {"rows": rows, "images": images, "effort": effort, "arrays": {
         name: sheet.astype(np.uint8) for name, sheet in sheets.items()}}
-
-
-# %% 3.6 book/generative/league.md
-def by_class(X, y):
-    """Forty images as counts, four rows of the digits 0 to 9."""
-    rows = [np.flatnonzero(y == k)[:4] for k in range(10)]
-    return np.rint(16 * X[np.transpose(rows).ravel()])
