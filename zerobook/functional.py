@@ -1282,3 +1282,7 @@ def _look_back_backward(g, y, grad, inputs, weights):
     np.matmul(Z, Q, out=dK)
     np.matmul(Z.swapaxes(-1, -2), K, out=dQ)
     dQ *= Q.shape[-1] ** -0.5
+
+
+# %% 3.3 book/generative/bert.md
+exact_gelu = lift(activations.exact_gelu, activations.exact_gelu_backward)
