@@ -67,7 +67,9 @@ class Reporter:
             mark = "  best so far"
         self.say(f"step {step:,}: train {recent_bits(run):.3f}, held out "
                  f"{bits:.3f} bits per byte, {rate:,.0f} tokens/s{mark}")
-        sample = " ".join(run.log.samples[-1].split(": ", 1)[1].split())
+        words = run.log.samples[-1].split(": ", 1)[1].split()
+        sample = "".join(c if c.isprintable() else "\ufffd"
+                         for c in " ".join(words))
         self.say(f"    {sample[:72]}")
 
 
