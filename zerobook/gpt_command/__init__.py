@@ -2,7 +2,7 @@
 """``zerobook gpt``: train a GPT on a text of your own, and write with it."""
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 OPTIONS = (  # option, type, what it stands for, help
     ("--tokenizer", str, "bytes|bpe|DIR", "learned by default (bpe)"),
     ("--vocab-size", int, "N", "tokens to be learned (1024)"),
@@ -37,7 +37,7 @@ def generate(options):
     return act(options)
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def add_to(verbs):
     """Add the verb and its two kinds to the command line."""
     gpt = verbs.add_parser("gpt", help=__doc__.split(": ", 1)[1])

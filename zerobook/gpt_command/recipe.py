@@ -4,7 +4,7 @@
 from zerobook.gpt_command.run import MOST_SCORED
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 IMPORTS = """\
 from itertools import chain, repeat
 from pathlib import Path
@@ -21,7 +21,7 @@ from zerobook.training import DataParallel, train_step
 """
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 TRAINING = """
 files = {files}
 text = END_OF_TEXT.join(Path(f).read_text("utf-8-sig") for f in files)
@@ -56,7 +56,7 @@ net.close()
 """
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def train_recipe(files, out, s):
     """Lines that train what the command would train."""
     made = {

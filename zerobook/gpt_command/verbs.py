@@ -17,7 +17,7 @@ from zerobook.gpt_command.run import (
 from zerobook.gpt_command.writing import check_drawing, write
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def bar_line(run, rate, width=24):
     """Where a run stands, in one line."""
     step, steps = len(run.log.losses), run.settings.steps
@@ -34,7 +34,7 @@ def recent_bits(run, n=50):
     return nats / math.log(2) / run.bytes_per_token
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 class Reporter:
     """Says on stdout how a run goes, and draws a bar on a terminal."""
 
@@ -73,7 +73,7 @@ class Reporter:
         self.say(f"    {sample[:72]}")
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def aside(text):
     """A line on stderr, below the bar if there is one."""
     line_end = "\n" if sys.stderr.isatty() else ""
@@ -111,7 +111,7 @@ def in_short(error):
     return f"{about}{error.strerror or error}"
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 @in_a_sentence
 def train(o):
     """Train, or go on training; the exit code."""
@@ -142,7 +142,7 @@ def train(o):
     return 0
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def check_order(o, given):
     """A Complaint about options that do not go together."""
     if o.resume and (o.text or o.minutes or o.show_code):
@@ -158,7 +158,7 @@ def check_order(o, given):
                         "leave --steps and --show-code out")
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def introduce(run):
     """Say what is trained on what."""
     s, facts = run.settings, run.facts
@@ -186,7 +186,7 @@ def conclude(run, out):
           f"go on: zerobook gpt train --resume --out {out} --steps N")
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 @in_a_sentence
 def generate(o):
     """Write, or print the lines that would; the exit code."""

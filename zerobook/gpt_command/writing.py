@@ -7,7 +7,7 @@ from zerobook.gpt_command.run import Complaint
 from zerobook.interop.huggingface import load_gpt
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def whole_characters(pieces):
     """Text from pieces of bytes, each character as soon as it is whole.
 
@@ -24,7 +24,7 @@ def whole_characters(pieces):
         yield rest
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def open_gpt(folder):
     """Model and tokenizer of a folder; a Complaint if it has none."""
     if not Path(folder).is_dir():
@@ -53,7 +53,7 @@ def start_of(tokenizer, prompt, vocab_size):
     return ids
 
 
-# %% 3.3 book/generative/your_own_text.md
+# %% 3.3 book/generative/gpt_command.md
 def check_drawing(o):
     """A Complaint names the option that is out of its range."""
     if o.tokens < 1:
