@@ -175,7 +175,7 @@ def count_bytes(train, held_out):
     """Bits per byte of the best n-gram of bytes, and its n."""
     train = train[-MOST_COUNTED:]
     scores = [(NGram(n).fit(train).bits_per_byte(held_out), n)
-              for n in (3, 4, 6, 8) if n <= len(train)]
+              for n in (2, 4, 6, 8) if n <= len(train)]
     return min(scores)
 
 
@@ -414,6 +414,18 @@ def gently():
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
+def refuse_taken(folder):
+    """A Complaint if something is there already."""
+    if (folder / "training" / "run.json").exists():
+        raise Complaint(f"{folder} holds a GPT already: --resume goes on "
+                        "with it, another --out begins anew")
+    if folder.exists() and not (folder.is_dir() and not any(
+            folder.iterdir())):
+        raise Complaint(f"{folder} holds something else; --out wants a "
+                        "folder that is new or empty")
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
 def begin(paths, folder, s, minutes=None):
     """A new run in a new folder, with the first checkpoint written."""
     folder = Path(folder).resolve()
@@ -432,6 +444,7 @@ def begin(paths, folder, s, minutes=None):
     return run
 
 
+# %% 3.3 book/generative/stop_and_go_on.md
 def set_up(run, part):
     """Write a whole run to `part`, then give it its own name."""
     folder = run.folder
@@ -448,17 +461,6 @@ def set_up(run, part):
         shutil.rmtree(part, ignore_errors=True)
         raise
     run.move_to(folder)
-
-
-def refuse_taken(folder):
-    """A Complaint if something is there already."""
-    if (folder / "training" / "run.json").exists():
-        raise Complaint(f"{folder} holds a GPT already: --resume goes on "
-                        "with it, another --out begins anew")
-    if folder.exists() and not (folder.is_dir() and not any(
-            folder.iterdir())):
-        raise Complaint(f"{folder} holds something else; --out wants a "
-                        "folder that is new or empty")
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
