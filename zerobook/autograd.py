@@ -211,7 +211,7 @@ def unbroadcast(grad, shape):
 
 # %% 2.1.1 book/deep_learning/autograd.md
 def beside(x, dtype):
-    """A plain number or array as a tensor of type `dtype`, if that holds it."""
+    """A number or array as a tensor of type `dtype`, if that holds it."""
     if dtype.kind == "f":
         return Tensor(x, dtype=dtype)
     x = x if isinstance(x, int | float) else np.asarray(x)
@@ -243,6 +243,7 @@ def operands(a, b):
     return (a, b) if a.data.dtype is b.data.dtype else common(a, b)
 
 
+# %% 2.1.1 book/deep_learning/autograd.md
 def add(a, b):
     """``a + b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
