@@ -1,6 +1,7 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Arrays on disk in the safetensors format: numbers, never code."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -31,26 +32,41 @@ def read_header(file, size):
     if n > min(size - 8, LONGEST_HEADER):
         raise FormatError(f"a header of {n} bytes in a file of {size}")
     try:
-        header = json.loads(file.read(n).decode())
+        header = json.loads(file.read(n).decode(), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"the header is no JSON: {error}") from None
-    if not isinstance(header, dict):
+    notes = header.get("__metadata__", {}) if type(header) is dict else None
+    if type(notes) is not dict or any(
+        type(note) is not str for note in notes.values()
+    ):
         raise FormatError("the header is no table of names")
     return header, 8 + n
 
 
+def once(pairs):
+    """The table of these names and values; none may stand twice."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen = set()
+        twice = next(n for n, _ in pairs if n in seen or seen.add(n))
+        raise ValueError(f"{twice!r:.80} stands in a table twice")
+    return table
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
 def check_entry(name, entry, room):
     """The type, shape and place of one array; FormatError if they lie."""
     try:
         dtype = TYPES[entry["dtype"]]
         shape, (start, stop) = entry["shape"], entry["data_offsets"]
-        whole = [type(n) is int and n >= 0 for n in (*shape, start, stop)]
+        whole = [type(n) is int and 0 <= n < 1 << 48
+                 for n in (*shape, start, stop)]
     except (KeyError, TypeError, ValueError):
         raise FormatError(f"{name}: cannot be read: {entry!r:.80}") from None
     count = 1
     for n in shape if all(whole) else ():
         count *= n  # a Python integer: it cannot overflow
-    if not all(whole) or not start <= stop <= room:
+    if not all(whole) or len(shape) > 32 or not start <= stop <= room:
         raise FormatError(f"{name}: {start} .. {stop} of {room} bytes")
     if count * dtype.itemsize != stop - start:
         raise FormatError(f"{name}: shape {shape} in {stop - start} bytes")
@@ -58,6 +74,62 @@ def check_entry(name, entry, room):
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
+def check_header(header, begin, size):
+    """Type, shape and place in the file of each array, in file order."""
+    entries = {
+        name: check_entry(name, entry, size - begin)
+        for name, entry in header.items() if name != "__metadata__"
+    }
+    places, end = {}, 0
+    for name, entry in sorted(entries.items(), key=lambda e: e[1][2:]):
+        dtype, shape, start, stop = entry
+        if start != end:
+            raise FormatError(f"{name}: begins at {start}, not at {end}")
+        places[name], end = (dtype, shape, begin + start), stop
+    if end != size - begin:
+        raise FormatError(f"{size - begin - end} bytes belong to no array")
+    return {name: places[name] for name in entries}
+
+
+def look_into(path, look):
+    """``look(file, size)`` of a file; its FormatError, with its name."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        try:
+            return look(file, size)
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
+
+
+def read_index(path):
+    """Type, shape and place of each array of a file, before any is read.
+
+    Section 2.1.2.  A FormatError names the file and what is wrong with it.
+    """
+    return look_into(path, lambda file, size: check_header(
+        *read_header(file, size), size))
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def read_array(file, place, out=None):
+    """Read one array of an open file, into `out` if that is given.
+
+    Parameters
+    ----------
+    file : binary file
+    place : tuple
+        Type, shape and beginning, as `read_index` gives them.
+    out : ndarray, optional
+        Contiguous, of this type and shape.
+    """
+    dtype, shape, start = place
+    out = np.empty(shape, dtype) if out is None else out
+    file.seek(start)
+    if file.readinto(out.reshape(-1).view(np.uint8)) != out.nbytes:
+        raise FormatError(f"{file.name}: the file ended early")
+    return out
+
+
 def load_file(path):
     """Read all arrays of a safetensors file.
 
@@ -79,33 +151,15 @@ def load_file(path):
     -----
     Section 2.1.2.
     """
-    size = os.path.getsize(path)
+    index = read_index(path)
     with open(path, "rb") as file:
-        header, begin = read_header(file, size)
-        header.pop("__metadata__", None)
-        entries = {
-            name: check_entry(name, entry, size - begin)
-            for name, entry in header.items()
-        }
-        arrays, end = {}, 0
-        for name, entry in sorted(entries.items(), key=lambda e: e[1][2:]):
-            dtype, shape, start, stop = entry
-            if start != end:
-                raise FormatError(f"{name}: begins at {start}, not at {end}")
-            data = bytearray(stop - start)
-            if file.readinto(data) != len(data):
-                raise FormatError(f"{name}: the file ended early")
-            arrays[name], end = np.frombuffer(data, dtype).reshape(shape), stop
-    if end != size - begin:
-        raise FormatError(f"{size - begin - end} bytes belong to no array")
-    return {name: arrays[name] for name in header}
+        return {name: read_array(file, index[name]) for name in index}
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 def load_metadata(path):
     """The strings stored beside the arrays, as a dict."""
-    with open(path, "rb") as file:
-        header, _ = read_header(file, os.path.getsize(path))
+    header, _ = look_into(path, read_header)
     return header.get("__metadata__", {})
 
 
@@ -171,4 +225,5 @@ def save_file(arrays, path, metadata=None):
         np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes()
         for a in arrays.values()
     )
-    write_whole(path, (len(text).to_bytes(8, "little"), text, *data))
+    head = len(text).to_bytes(8, "little"), text
+    write_whole(path, itertools.chain(head, data))

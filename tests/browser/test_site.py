@@ -47,7 +47,8 @@ def address():
 @pytest.fixture(scope="session")
 def browser():
     api = pytest.importorskip("playwright.sync_api")
-    where = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = "chromium", "chromium-browser", "google-chrome"
+    where = next(filter(None, map(shutil.which, names)), None)
     if where is None:
         pytest.fail("no chromium: `apt-get install chromium`")
     with api.sync_playwright() as playwright:
@@ -242,3 +243,24 @@ def test_every_link_within_the_site_leads_somewhere(browser, address):
                 if parts.fragment not in ids[target]:
                     broken.append((file.name, link))
     assert broken == []
+
+
+def test_the_dial_of_digits_is_turned_by_the_keyboard(browser, address):
+    docname = "book/generative/project_dial"
+    with Visit(browser, address, docname, 390) as visit:
+        page = visit.page
+
+        def place():
+            shown = page.locator(".dial .shown").bounding_box()
+            assert shown["width"] == shown["height"] > 150
+            return page.evaluate(
+                "getComputedStyle(document.querySelector('.dial .shown'))"
+                ".backgroundPosition")
+
+        seen = [place()]
+        for name in ("digit-3", "weight-2", "hand-0"):
+            page.focus(f"#dial-{name}")
+            page.keyboard.press("ArrowRight")
+            seen.append(place())
+        assert len(set(seen)) == 4
+        assert visit.outside == []
