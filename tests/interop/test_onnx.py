@@ -1,4 +1,4 @@
-"""ONNX files against onnxruntime, the runtime that phones and browsers use."""
+"""ONNX files against onnxruntime, which also runs on phones and in browsers."""
 
 import sys
 
