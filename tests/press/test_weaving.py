@@ -130,6 +130,30 @@ def test_a_page_that_reads_the_book_depends_on_every_cell(small):
     assert changed(small, "book/b.md", "A sentence", "A phrase") == set()
 
 
+@pytest.mark.parametrize("call, moved, renamed", [
+    ('where("low.low")', True, True),
+    ("where(thing)", True, True),
+    ('where("nowhere")', True, True),
+    ('np.where("low.low")', False, False),
+    ("def where(thing):\n    pass", False, False),
+])
+def test_a_page_that_asks_where_depends_on_the_lines_it_asks_for(
+    small, call, moved, renamed
+):
+    page, home = small / "book" / "c.md", small / "book" / "b.md"
+    page.write_text(page.read_text().replace("1 + 1", call))
+    home.write_text(home.read_text() + cell(
+        "def low():\n    return 1", ":tangle: zerobook/low.py\n\n"))
+    assert ("c" in changed(
+        small, "book/b.md", "A sentence.", "A sentence.\n")) == moved
+    assert ("c" in changed(
+        small, "book/b.md", "Page b", "Page B")) == renamed
+    below = home.read_text() + "\nWords.\n\n" + cell("2 + 2")
+    home.write_text(below)
+    after = changed(small, "book/b.md", "Words.", "Words.\n")
+    assert ("c" in after) == (moved and "low.low" not in call)
+
+
 def test_signing_a_page_moves_no_line(small):
     text = (small / "book" / "a.md").read_text()
     signed = execute.signed(text, "0123456789ab")

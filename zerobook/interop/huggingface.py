@@ -209,7 +209,7 @@ def files_of(folder, names):
 
 
 # %% 3.3 book/generative/hugging_face.md
-PLAIN = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
+PLAIN = re.compile(r"[\w-][\w.-]{0,99}\.safetensors", re.ASCII)
 
 
 def advice(folder):
@@ -260,7 +260,7 @@ def read_config(path, model_type, cls):
         kind = int | float if field.type is float else field.type
         if not isinstance(value, kind) or (
             type(value) is bool and field.type is not bool
-        ) or (type(value) is not str and value and not abs(value) < 1e9):
+        ) or (type(value) is not str and value and not 0 < value < 1e9):
             raise FormatError(f"{path}: {field.name} {value!r:.60}")
         given[field.name] = value
     try:
