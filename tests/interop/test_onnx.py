@@ -1,4 +1,4 @@
-"""ONNX files against onnxruntime, the runtime that phones and browsers use."""
+"""ONNX files against onnxruntime, which also runs on phones and in browsers."""
 
 import sys
 
@@ -180,12 +180,13 @@ def test_writing_leaves_the_model_as_it_was():
 
 def test_metadata_and_producer_are_in_the_file(tmp_path):
     path = tmp_path / "m.onnx"
-    save_onnx(nn.Linear(2, 1, rng=0), path, (2,), metadata={"x": "metres"})
+    save_onnx(nn.Linear(2, 1, rng=0), path, 2,
+              metadata={"x": "metres", "version": 3})
     proto = onnx.load(path)
     onnx.checker.check_model(proto, full_check=True)
     assert proto.producer_name == "zerobook"
     kept = {p.key: p.value for p in proto.metadata_props}
-    assert kept == {"x": "metres"}
+    assert kept == {"x": "metres", "version": "3"}
 
 
 class Own(nn.Linear):

@@ -211,7 +211,7 @@ def to_onnx(model, input_shape=None, *, ending=None, metadata=None):
     model : Module or MLPClassifier
         A layer of `zerobook.nn`, a Sequential of such layers, or a fitted
         classifier of chapter 1. Written as it is after ``eval()``.
-    input_shape : tuple of int, optional
+    input_shape : int or tuple of int, optional
         Of one example, without the batch axis, which stays open. May be
         left out for an `MLPClassifier`.
     ending : {None, "softmax", "sigmoid"}
@@ -243,7 +243,8 @@ def to_onnx(model, input_shape=None, *, ending=None, metadata=None):
     if hasattr(model, "coefs_"):
         input_shape = model.coefs_[0].shape[:1]
         model = classifier_layers(model)
-    return trace(model, input_shape, ending, metadata or {})
+    notes = {key: str(value) for key, value in (metadata or {}).items()}
+    return trace(model, input_shape, ending, notes)
 
 
 # %% 3.8 book/generative/onnx.md
@@ -253,6 +254,8 @@ def trace(model, input_shape, ending, metadata):
     last = write_module(w, model, "x")
     if input_shape is None:
         raise ValueError("input_shape: the shape of one example is needed")
+    if isinstance(input_shape, int):
+        input_shape = (input_shape,)
     shapes = tuple(input_shape), output_shape(model, input_shape)
     w.path = "ending"
     for operation in ENDINGS[ending]:
