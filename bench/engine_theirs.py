@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.engine_cases import sequential
+from bench.engine_cases import sequential, signature
 
 
 class Letters(nn.Module):
@@ -21,52 +21,70 @@ class Letters(nn.Module):
         return self.head(states).transpose(0, 1)
 
 
-class Block(nn.Module):
-    """Attention and two linear maps, each added to what came in."""
+class LookBack(nn.Module):
+    """Causal attention; `cache` holds keys and values of the past."""
 
-    def __init__(self, D, heads, gelu):
+    def __init__(self, D, heads):
         super().__init__()
-        self.heads, self.gelu = heads, gelu
-        self.norm1, self.norm2 = nn.LayerNorm(D), nn.LayerNorm(D)
-        self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
-        self.up, self.down = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+        self.heads = heads
+        self.c_attn, self.c_proj = nn.Linear(D, 3 * D), nn.Linear(D, D)
 
-    def attend(self, x, cache):
-        """Causal attention; `cache` holds keys and values of the past."""
+    def forward(self, x, cache=None):
+        """(N, T, D) -> (N, T, D)."""
         N, T, D = x.shape
-        qkv = self.qkv(x).view(N, T, 3, self.heads, D // self.heads)
+        qkv = self.c_attn(x).view(N, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         if cache is not None:
             (keys, values), t = cache
             keys[:, :, t : t + T], values[:, :, t : t + T] = k, v
             k, v = keys[:, :, : t + T], values[:, :, : t + T]
         y = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1)
-        return self.out(y.transpose(1, 2).reshape(N, T, D))
+        return self.c_proj(y.transpose(1, 2).reshape(N, T, D))
+
+
+class Think(nn.Module):
+    """Two linear maps with a GELU between."""
+
+    def __init__(self, D, gelu):
+        super().__init__()
+        self.gelu = gelu
+        self.c_fc, self.c_proj = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+
+    def forward(self, x):
+        """(N, T, D) -> (N, T, D)."""
+        return self.c_proj(F.gelu(self.c_fc(x), approximate=self.gelu))
+
+
+class Block(nn.Module):
+    """Attention and two linear maps, each added to what came in."""
+
+    def __init__(self, D, heads, gelu):
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(D), nn.LayerNorm(D)
+        self.attn, self.mlp = LookBack(D, heads), Think(D, gelu)
 
     def forward(self, x, cache=None):
         """(N, T, D) -> (N, T, D)."""
-        x = x + self.attend(self.norm1(x), cache)
-        hidden = F.gelu(self.up(self.norm2(x)), approximate=self.gelu)
-        return x + self.down(hidden)
+        x = x + self.attn(self.ln_1(x), cache)
+        return x + self.mlp(self.ln_2(x))
 
 
 class GPT(nn.Module):
-    """A small decoder-only Transformer."""
+    """A small decoder-only Transformer, its parts named as GPT-2's."""
 
     def __init__(self, V, D, heads, layers, T, gelu="tanh", **_):
         super().__init__()
-        self.token, self.place = nn.Embedding(V, D), nn.Embedding(T, D)
-        self.blocks = nn.ModuleList(
-            Block(D, heads, gelu) for _ in range(layers)
-        )
-        self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, V)
+        self.wte, self.wpe = nn.Embedding(V, D), nn.Embedding(T, D)
+        self.h = nn.ModuleList(Block(D, heads, gelu) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(D)
+        self.lm_head = nn.Linear(D, V, bias=False)
 
     def forward(self, X, caches=None, t=0):
         """(N, T) -> (N, T, V)."""
-        x = self.token(X) + self.place(torch.arange(t, t + X.shape[1]))
-        for i, block in enumerate(self.blocks):
+        x = self.wte(X) + self.wpe(torch.arange(t, t + X.shape[1]))
+        for i, block in enumerate(self.h):
             x = block(x, caches and (caches[i], t))
-        return self.head(self.norm(x))
+        return self.lm_head(self.ln_f(x))
 
 
 def build(case, gelu="tanh"):
@@ -81,7 +99,7 @@ def transposed(name, array):
     """An array of zerobook's as PyTorch stores it."""
     if array.ndim == 4:
         return array.transpose(3, 2, 0, 1)
-    table = name.startswith(("embedding", "token", "place"))
+    table = name.startswith(("embedding", "wte", "wpe"))
     return array.T if array.ndim == 2 and not table else array
 
 
@@ -114,17 +132,18 @@ def trainer(case, arrays, data, fused=False, gelu="tanh"):
 
 
 def writer(case, model, first):
-    """As `trainer`; a step writes a text, its "loss" is the last score."""
+    """As `trainer`; a step writes a text, its "loss" tells texts apart."""
     s, model = case.sizes, model.eval()
     shape = 2, 1, s["heads"], s["T"], s["D"] // s["heads"]
     caches = [torch.empty(shape) for _ in range(s["layers"])]
 
     def step(k):
         with torch.no_grad():
-            letter = first
+            letter, text = first, []
             for t in range(s["T"]):
                 scores = model(letter, caches, t)[:, -1]
                 letter = scores.argmax(dim=-1)[:, None]
-        return float(scores.max())
+                text.append(letter.item())
+        return signature(text)
 
     return step

@@ -165,6 +165,65 @@ def test_float32_is_the_default_and_float64_is_kept():
     assert (Tensor([1.0]) * np.ones(1)).dtype == np.float32
 
 
+ARITHMETIC = {
+    **BINARY,
+    "from the right": lambda a, b: b - a,
+    "divided by it": lambda a, b: b / a,
+}
+TYPES = ["bool", "uint8", "int32", "int64", "float32", "float64"]
+VALUES = {"bool": [True, False, True]}
+
+
+def typed(f, mine, theirs):
+    """Our result and PyTorch's have one type and the same numbers."""
+    try:
+        expected = f(*theirs).numpy()
+    except RuntimeError as error:  # truth values are not subtracted there
+        assert "bool" in str(error)
+        return
+    with np.errstate(all="ignore"):  # 1 / False
+        y = f(*mine).data
+    assert y.dtype == expected.dtype
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+@pytest.mark.parametrize("other", [True, 2, 0.5])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_number_beside_a_tensor_leaves_pytorch_s_type(name, other, dtype):
+    x = np.array(VALUES.get(dtype, [1, 2, 5]), dtype)
+    ours, theirs = Tensor(x, dtype=dtype), torch.tensor(x)
+    typed(ARITHMETIC[name], (ours, other), (theirs, other))
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+@pytest.mark.parametrize("a", TYPES)
+@pytest.mark.parametrize("b", TYPES)
+def test_two_tensors_of_any_types_give_pytorch_s_type(name, a, b):
+    pair = [np.array(VALUES.get(t, [1, 2, 5]), t) for t in (a, b)]
+    ours = [Tensor(x, dtype=x.dtype) for x in pair]
+    typed(ARITHMETIC[name], ours, [torch.tensor(x) for x in pair])
+
+
+@pytest.mark.parametrize("dtype", TYPES[1:])
+@pytest.mark.parametrize("n", [2, 0.5, 2.0])
+def test_a_power_has_pytorch_s_type(dtype, n):
+    x = np.array([1, 2, 5], dtype)
+    typed(lambda a: a**n, [Tensor(x, dtype=dtype)], [torch.tensor(x)])
+
+
+def test_a_gradient_passes_integers_by():
+    x = Tensor([1.0, 2.0], True)
+    (Tensor([2, 3]) * x / Tensor([4, 4]) + np.array([1, 1])).sum().backward()
+    assert x.grad.tolist() == [0.5, 0.75] and x.grad.dtype == np.float32
+
+
+def test_an_array_of_floats_beside_integers_makes_floats():
+    for array in (np.array([0.5]), np.array([0.5], "float32"), [0.5]):
+        for y in (Tensor([1, 2]) * array, array * Tensor([1, 2])):
+            assert y.dtype == np.float32 and y.data.tolist() == [0.5, 1.0]
+
+
 def test_whole_numbers_have_no_gradient():
     for data in ([1, 2], [True]):
         with pytest.raises(TypeError, match="no gradient"):

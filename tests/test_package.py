@@ -76,9 +76,10 @@ print(*{{m.split(".")[0] for m in sys.modules}})
 
 
 # Everything foreign is imported before the watch begins, so that what it sees
-# is the doing of our modules. Reading source is how importing works.
+# is the doing of our modules. Reading source is how importing works. Each
+# module has a process of its own, a fork of one that has NumPy and all.
 WATCH = """
-import ast, importlib, locale, os, random, signal, sys, warnings
+import ast, importlib, json, locale, os, random, signal, sys, traceback, warnings
 import numpy as np
 for name in {foreign}:
     try:
@@ -110,12 +111,33 @@ def watch(event, arguments):
     elif on and event in ("os.system", "os.remove", "os.rename", "os.mkdir"):
         seen.append(event)
 
-before, seen, on = state(), [], True
-sys.addaudithook(watch)
-importlib.import_module({module!r})
-on = False
-assert not seen, seen
-assert state() == before, "importing changed the process"
+def look(module):
+    global on
+    before, on = state(), True
+    sys.addaudithook(watch)
+    importlib.import_module(module)
+    on = False
+    assert not seen, seen
+    assert state() == before, "importing changed the process"
+
+seen, on, said = [], False, {{}}
+for module in {modules}:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(writer, 1), os.dup2(writer, 2)
+        try:
+            look(module)
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as heard:
+        said[module] = heard.read()
+    if os.waitpid(child, 0)[1]:
+        said[module] += "the process died"
+print(json.dumps(said))
 """
 
 
@@ -133,13 +155,19 @@ def names_in(node):
     return [node.module or "."]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_importing_a_module_says_nothing_and_changes_nothing(module):
+@pytest.fixture(scope="module")
+def heard():
+    """What each module said or did while it was imported."""
     foreign = sorted({
         name for tree in TREES.values() for node in top_imports(tree)
         for name in names_in(node) if name.split(".")[0] != "zerobook"
     })
-    assert fresh(WATCH.format(foreign=foreign, module=module)) == ""
+    return json.loads(fresh(WATCH.format(foreign=foreign, modules=MODULES)))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_importing_a_module_says_nothing_and_changes_nothing(module, heard):
+    assert heard[module] == ""
 
 
 # ---- who imports whom
@@ -148,11 +176,11 @@ FLOORS = [
     """activations losses optim gradcheck linear_model neighbors cluster svm
     neural_network decomposition preprocessing model_selection metrics base
     persistence datasets bandit probability linear_algebra scalar_autograd
-    tokenizers sampling music safetensors data plot records""",
+    tokenizers sampling mixture music safetensors data plot records""",
     "autograd functional",
     "nn",
     "training",
-    "models",
+    "models evaluation",
     "experiments",
     "cli __main__",
 ]
@@ -233,9 +261,9 @@ def test_zerobook_itself_imports_nothing_eagerly():
 @pytest.mark.parametrize("module", FILES)
 def test_numpy_is_the_only_library_that_is_imported_eagerly(module):
     allowed = {*sys.stdlib_module_names, "zerobook"}
-    # the press needs the standard library, plus Sphinx where it extends it
+    # the press needs the standard library, plus Sphinx and what it stands on
     allowed |= (
-        {"sphinx", "docutils", "pygments"} if part(module) == "press" else {"numpy"}
+        {"sphinx", "docutils", "jinja2", "pygments"} if part(module) == "press" else {"numpy"}
     )
     eager = {n.split(".")[0] for node in top_imports(TREES[module])
              for n in names_in(node)}
@@ -434,7 +462,8 @@ def test_every_row_of_the_glossary_is_whole():
     rows = glossary()
     assert list(rows[0]) == ["term", "ja", "reading", "sentence", "avoid"]
     terms = [row["term"].lower() for row in rows]
-    assert len(set(terms)) == len(terms), "a term has two rows"
+    twice = {term for term in terms if terms.count(term) > 1}
+    assert not twice, f"a term has two rows: {twice}"
     for row in rows:
         assert None not in row and None not in row.values(), row
         assert row["term"] and row["ja"], row
@@ -443,6 +472,51 @@ def test_every_row_of_the_glossary_is_whole():
         assert re.fullmatch(r"[\u3040-\u30ffA-Za-z0-9・ー（）()\-\s]+",
                             row["reading"]), row
         assert re.search(r"[.)]$", row["sentence"]), row
+
+
+def test_every_line_of_the_glossary_has_all_its_columns():
+    with open(ROOT / "book" / "glossary.csv", encoding="utf-8", newline="") as f:
+        lines = csv.reader(f)
+        wrong = [f"line {lines.line_num}: {len(row)} columns, not 5: {row}"
+                 for row in lines if len(row) != 5]
+    assert not wrong, "\n".join(wrong)
+
+
+CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+
+
+def sources():
+    """The keys of the bibliography, each as often as it stands there."""
+    text = (ROOT / "book" / "references.bib").read_text("utf-8")
+    return re.findall(r"^@\w+\{([^,\s]+),", text, re.M)
+
+
+def test_the_bibliography_can_be_read_and_no_key_stands_twice():
+    pybtex = pytest.importorskip("pybtex")
+    from pybtex.database import parse_file
+
+    keys = sources()
+    twice = {key for key in keys if keys.count(key) > 1}
+    assert not twice, f"twice in references.bib: {twice}"
+    try:
+        known = parse_file(ROOT / "book" / "references.bib").entries
+    except pybtex.exceptions.PybtexError as error:
+        pytest.fail(f"references.bib: {error}")
+    assert set(known) == set(keys), "an entry begins a line with @kind{key,"
+
+
+def test_every_source_that_is_cited_is_in_the_bibliography():
+    cited = {}
+    for page in pages():
+        text = FENCE.sub(
+            lambda m: "" if "code" in m[2] else m[3], page.read_text("utf-8"))
+        for found in CITE.findall(text):
+            for key in found.split(","):
+                cited.setdefault(key.strip(), page.name)
+    keys = set(sources())
+    lost = {key: page for key, page in cited.items() if key not in keys}
+    assert not lost, f"not in references.bib: {lost}"
+    assert not keys - set(cited), "in references.bib and cited nowhere"
 
 
 def test_every_page_is_in_the_table_of_contents():

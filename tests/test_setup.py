@@ -347,3 +347,55 @@ def test_pyproject_and_workflow_agree_on_the_pythons(root):
     assert wanted["project"]["requires-python"] == ">=3.11,<3.14"
     workflow = (root / ".github/workflows/tests.yml").read_text("utf-8")
     assert 'python: ["3.11", "3.12", "3.13"]' in workflow
+
+
+# ---- what the forge runs
+
+
+@pytest.fixture(params=["tests", "publish"])
+def workflow(request, root):
+    yaml = pytest.importorskip("yaml")
+    text = (root / f".github/workflows/{request.param}.yml").read_text("utf-8")
+    return yaml.safe_load(text)
+
+
+def steps(workflow, job):
+    return workflow["jobs"][job]["steps"]
+
+
+def test_a_workflow_says_the_readme_s_words_and_no_others(workflow, root):
+    said = {"tests": ("check", [".ci/run"]), "publish": ("build", ["make book"])}
+    job, words = said[workflow["name"]]
+    assert [s["run"] for s in steps(workflow, job) if "run" in s] == words
+    readme = (root / "README.md").read_text("utf-8")
+    script = (root / ".ci" / "run").read_text("utf-8")
+    for word in re.findall(r"^make \w+", script, re.M):
+        assert word in readme or word == "make check"
+
+
+def test_a_workflow_keeps_what_it_fetched_until_a_pin_changes(workflow):
+    (python,) = [
+        step["with"] for job in workflow["jobs"] for step in
+        steps(workflow, job) if "setup-python" in step.get("uses", "")
+    ]
+    assert python["cache"] == "pip"
+    assert python["cache-dependency-path"] == "constraints/*.txt"
+
+
+def test_a_workflow_takes_pytorch_from_the_makefile_s_cpu_index(workflow, root):
+    assert "torch" not in str(workflow).lower()  # no second word on it
+    makefile = (root / "Makefile").read_text("utf-8")
+    assert re.search(r"^TORCH_INDEX \?= \S+/whl/cpu$", makefile, re.M)
+
+
+def test_the_book_is_published_from_the_folder_that_make_book_fills(root):
+    yaml = pytest.importorskip("yaml")
+    text = (root / ".github/workflows/publish.yml").read_text("utf-8")
+    publish = yaml.safe_load(text)
+    assert publish["permissions"]["pages"] == "write"
+    assert publish["permissions"]["id-token"] == "write"
+    (upload,) = [s for s in steps(publish, "build")
+                 if "upload-pages-artifact" in s.get("uses", "")]
+    assert upload["with"]["path"] == "_build/html"
+    assert publish["jobs"]["deploy"]["needs"] == "build"
+    assert publish[True]["push"]["branches"] == ["main"]  # YAML reads `on`

@@ -210,15 +210,40 @@ def unbroadcast(grad, shape):
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def beside(x, dtype):
+    """A number or array as a tensor of type `dtype`, if that holds it."""
+    if dtype.kind == "f":
+        return Tensor(x, dtype=dtype)
+    x = x if isinstance(x, int | float) else np.asarray(x)
+    fits = np.result_type(dtype, x).kind == dtype.kind
+    return Tensor(np.asarray(x).astype(dtype) if fits else x)
+
+
+def converted(x, dtype=np.float32):
+    """A tensor of integers in type `dtype`; one of floats as it is."""
+    return x if x.data.dtype.kind == "f" else Tensor(x.data, dtype=dtype)
+
+
+def common(a, b):
+    """Two tensors of one type, if one holds integers."""
+    kinds = a.data.dtype.kind + b.data.dtype.kind
+    if kinds == "ff":
+        return a, b
+    floats = [x.data.dtype for x in (a, b) if x.data.dtype.kind == "f"]
+    dtype = floats[0] if floats else np.result_type(a.data, b.data)
+    return converted(a, dtype), converted(b, dtype)
+
+
 def operands(a, b):
-    """Two operands as tensors; a plain number or array takes on the type."""
+    """Two operands as tensors; integers beside floats become floats."""
     if not isinstance(b, Tensor):
-        b = Tensor(b, dtype=a.data.dtype)
+        b = beside(b, a.data.dtype)
     elif not isinstance(a, Tensor):
-        a = Tensor(a, dtype=b.data.dtype)
-    return a, b
+        a = beside(a, b.data.dtype)
+    return (a, b) if a.data.dtype is b.data.dtype else common(a, b)
 
 
+# %% 2.1.1 book/deep_learning/autograd.md
 def add(a, b):
     """``a + b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
@@ -228,6 +253,18 @@ def add(a, b):
         b.accumulate(unbroadcast(g, b.shape))
 
     return from_op(a.data + b.data, (a, b), backward)
+
+
+def subtract(a, b):
+    """``a - b`` with NumPy's broadcasting."""
+    a, b = operands(a, b)
+
+    def backward(g):
+        a.accumulate(unbroadcast(g, a.shape))
+        if b.requires_grad:
+            b.accumulate(unbroadcast(-g, b.shape), owned=True)
+
+    return from_op(a.data - b.data, (a, b), backward)
 
 
 def multiply(a, b):
@@ -248,6 +285,7 @@ def power(a, n):
     """``a ** n`` for a number `n`."""
     if not isinstance(n, int | float):
         raise TypeError(f"the exponent must be a number, not {type(n)}")
+    a = converted(a) if isinstance(n, float) else a
 
     def backward(g):
         a.accumulate(g * (n * a.data ** (n - 1)), owned=True)
@@ -276,14 +314,16 @@ def matmul(a, b):
 def divide(a, b):
     """``a / b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
+    if b.data.dtype.kind != "f":
+        a, b = converted(a), converted(b)
     return multiply(a, power(b, -1))
 
 
 Tensor.__add__ = Tensor.__radd__ = add
 Tensor.__mul__ = Tensor.__rmul__ = multiply
 Tensor.__neg__ = lambda a: multiply(a, -1)
-Tensor.__sub__ = lambda a, b: add(a, operands(a, b)[1] * -1)
-Tensor.__rsub__ = lambda a, b: add(multiply(a, -1), b)
+Tensor.__sub__ = subtract
+Tensor.__rsub__ = lambda a, b: subtract(*operands(b, a))
 Tensor.__truediv__ = divide
 Tensor.__rtruediv__ = lambda a, b: divide(*operands(b, a))
 Tensor.__pow__ = power

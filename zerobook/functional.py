@@ -302,7 +302,7 @@ def bands(x, kernel_size, stride, shape):
     matrices of `shape[1]` rows.
     """
     (kh, kw), (sh, sw) = kernel_size, stride
-    S = im2col(x, (1, kw), (1, sw))  # (N, H, W', kw * C)
+    S = np.ascontiguousarray(im2col(x, (1, kw), (1, sw)))
     last = (S.shape[1] - kh) // sh * sh
     for u in range(kh):
         met = S[:, u : u + last + 1 : sh]  # (N, H', W', kw * C)
@@ -544,6 +544,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 def max_pool_backward(g, y, x, kernel_size, stride):
     """Gradient by `x`, channels last: the first that equals `y` gets `g`."""
     dx = np.zeros(x.shape, g.dtype)
+    apart = all(s >= k for s, k in zip(stride, kernel_size))
     for some in chunks(len(x), x.size // max(len(x), 1)):
         h, top = np.ascontiguousarray(g[some]), y[some]
         free = np.ones(top.shape, bool)  # the winner is not found yet
@@ -552,7 +553,10 @@ def max_pool_backward(g, y, x, kernel_size, stride):
             won = part == top
             won &= free
             free ^= won
-            grid += h * won
+            if apart:  # no pixel is in two windows: nothing to add to
+                np.multiply(h, won, out=grid)
+            else:
+                grid += h * won
     return dx
 
 

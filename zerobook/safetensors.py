@@ -53,6 +53,7 @@ def once(pairs):
     return table
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def check_entry(name, entry, room):
     """The type, shape and place of one array; FormatError if they lie."""
     try:
@@ -90,17 +91,23 @@ def check_header(header, begin, size):
     return {name: places[name] for name in entries}
 
 
+def look_into(path, look):
+    """``look(file, size)`` of a file; its FormatError, with its name."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        try:
+            return look(file, size)
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
+
+
 def read_index(path):
     """Type, shape and place of each array of a file, before any is read.
 
     Section 2.1.2.  A FormatError names the file and what is wrong with it.
     """
-    try:
-        size = os.path.getsize(path)
-        with open(path, "rb") as file:
-            return check_header(*read_header(file, size), size)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from None
+    return look_into(path, lambda file, size: check_header(
+        *read_header(file, size), size))
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -152,8 +159,7 @@ def load_file(path):
 # %% 2.1.2 book/deep_learning/safetensors.md
 def load_metadata(path):
     """The strings stored beside the arrays, as a dict."""
-    with open(path, "rb") as file:
-        header, _ = read_header(file, os.path.getsize(path))
+    header, _ = look_into(path, read_header)
     return header.get("__metadata__", {})
 
 

@@ -142,15 +142,13 @@ def generate(next_logits, ids, n_tokens=None, *, temperature=1.0, top_k=None,
     ----------
     next_logits : callable
         Takes ids (N, T), gives scores (N, V) of what comes next.
-    ids : array_like of int, shape (T,) or (N, T)
-        What is there already, at least one token.
+    ids : array_like of int, shape (T,) or (N, T), T at least 1
     n_tokens : int, optional
-        How many to add; without end if None.
+        Without end if None.
     temperature, top_k, top_p
         As for `sample`; a temperature of 0 is greedy.
     stop : int, optional
-        A text that has come to this token is at its end; a batch ends with
-        its last text, and those that ended before get `stop` again.
+        Ends a text; a batch ends with its last, the others get it again.
     rng : Generator or int, optional
 
     Yields

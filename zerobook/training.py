@@ -357,7 +357,7 @@ def serve_apart(replica, pipe, other_end):
 
 # %% 2.1.2 book/deep_learning/two_cores.md
 def hire(replica, apart):
-    """Start a worker, as a process or a thread; it, and our end of the pipe."""
+    """Start a worker, a process or a thread; it, and our end of the pipe."""
     here, there = multiprocessing.Pipe()
     if apart:
         kind = multiprocessing.get_context("fork").Process
@@ -590,7 +590,8 @@ def keep_heap():
         return False
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     return all(
-        [mallopt(M_MMAP_THRESHOLD, 1 << 30), mallopt(M_TRIM_THRESHOLD, 1 << 30)]
+        [mallopt(M_MMAP_THRESHOLD, 1 << 30),
+         mallopt(M_TRIM_THRESHOLD, 1 << 30)]
     )
 
 

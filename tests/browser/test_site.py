@@ -47,7 +47,8 @@ def address():
 @pytest.fixture(scope="session")
 def browser():
     api = pytest.importorskip("playwright.sync_api")
-    where = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = "chromium", "chromium-browser", "google-chrome"
+    where = next(filter(None, map(shutil.which, names)), None)
     if where is None:
         pytest.fail("no chromium: `apt-get install chromium`")
     with api.sync_playwright() as playwright:

@@ -507,7 +507,7 @@ def test_what_torch_can_and_we_cannot_is_refused_by_name(module, match):
 
 def test_every_layer_of_ours_has_a_twin_or_is_known_to_have_none():
     alone = {"Module", "Parameter", "PositionalEncoding", "ModernBlock",
-             "GroupedQueryAttention", "SwiGLU"}
+             "GroupedQueryAttention", "SwiGLU", "ConditionalMLP"}
     names = {name for name, kind in vars(nn).items()
              if isinstance(kind, type) and name not in alone}
     assert names == set(interop.MAKERS)

@@ -394,3 +394,12 @@ def test_a_small_network_memorises_one_batch():
         optimizer.step()
     with no_grad():
         assert F.cross_entropy(net(X), y).item() < 0.05
+
+
+def test_the_strips_of_all_kernel_rows_are_views_of_one_copy():
+    x = np.arange(2 * 5 * 6 * 3, dtype="float32").reshape(2, 5, 6, 3)
+    strips = list(F.bands(x, (3, 3), (1, 1), (1, 12)))
+    windows = F.im2col(x, (3, 3), (1, 1)).reshape(2, 1, 12, 27)
+    assert np.array_equal(np.concatenate(strips, axis=-1), windows)
+    assert all(np.may_share_memory(strips[0], s) for s in strips)
+    assert not np.may_share_memory(strips[0], x)

@@ -1,11 +1,14 @@
 """Snapshots import, and no page uses what its reader has not met."""
 
+import copy
 import subprocess
 import sys
 
 import pytest
 
 from tests.press.conftest import cell, chapter
+from zerobook.press import assembling, routes, writing
+from zerobook.press.assembling import assemble
 from zerobook.press.reading import read_book
 from zerobook.press.routes import ROUTES, check, check_routes, in_order
 from zerobook.press.routes import snapshot
@@ -64,9 +67,29 @@ for path in sorted(pathlib.Path("zerobook").rglob("*.py")):
 """
 
 
+@pytest.fixture
+def remembered(monkeypatch):
+    """The chapters are read once, and a module of the same cells made once."""
+    books, modules = {}, {}
+
+    def read(root):
+        return books.get(root) or books.setdefault(root, read_book(root))
+
+    def put_together(target, cells):
+        key = target, tuple(id(cell) for _, cell in cells)
+        if key not in modules:
+            modules[key] = assemble(target, cells)
+        return copy.copy(modules[key])
+
+    monkeypatch.setattr(routes, "read_book", read)
+    monkeypatch.setattr(writing, "read_book", read)
+    monkeypatch.setattr(assembling, "assemble", put_together)
+    return read
+
+
 @pytest.mark.parametrize("route", ROUTES)
-def test_every_snapshot_of_the_book_imports(root, tmp_path, route):
-    book = read_book(root)
+def test_every_snapshot_of_the_book_imports(root, tmp_path, route, remembered):
+    book = remembered(root)
     seen = {}
     for section in SECTIONS:
         folder = tmp_path / section

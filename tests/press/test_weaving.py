@@ -130,6 +130,30 @@ def test_a_page_that_reads_the_book_depends_on_every_cell(small):
     assert changed(small, "book/b.md", "A sentence", "A phrase") == set()
 
 
+@pytest.mark.parametrize("call, moved, renamed", [
+    ('where("low.low")', True, True),
+    ("where(thing)", True, True),
+    ('where("nowhere")', True, True),
+    ('np.where("low.low")', False, False),
+    ("def where(thing):\n    pass", False, False),
+])
+def test_a_page_that_asks_where_depends_on_the_lines_it_asks_for(
+    small, call, moved, renamed
+):
+    page, home = small / "book" / "c.md", small / "book" / "b.md"
+    page.write_text(page.read_text().replace("1 + 1", call))
+    home.write_text(home.read_text() + cell(
+        "def low():\n    return 1", ":tangle: zerobook/low.py\n\n"))
+    assert ("c" in changed(
+        small, "book/b.md", "A sentence.", "A sentence.\n")) == moved
+    assert ("c" in changed(
+        small, "book/b.md", "Page b", "Page B")) == renamed
+    below = home.read_text() + "\nWords.\n\n" + cell("2 + 2")
+    home.write_text(below)
+    after = changed(small, "book/b.md", "Words.", "Words.\n")
+    assert ("c" in after) == (moved and "low.low" not in call)
+
+
 def test_signing_a_page_moves_no_line(small):
     text = (small / "book" / "a.md").read_text()
     signed = execute.signed(text, "0123456789ab")
@@ -421,14 +445,15 @@ def site_of(small, monkeypatch):
         page.write_text(text + cell("print(6 * 7)"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
-    def make(address="", repository=""):
+    def make(address="", repository="", page=None, also=""):
         templates = ROOT / "book" / "_templates"
         text = CONFIG.format(
             address=address, repository=repository, templates=templates
         )
-        (small / "_config.yml").write_text(text)
+        (small / "_config.yml").write_text(text + also)
         heard = []
-        code = maker.build(small, say=lambda line: heard.append(str(line)))
+        code = maker.build(
+            small, page, say=lambda line: heard.append(str(line)))
         return code, heard, small / "_build" / "html"
 
     return make
@@ -534,3 +559,35 @@ def test_a_warning_fails_the_build_each_time_it_is_made(site_of, small):
         code, heard, _ = site_of()
         assert code == 1
         assert any("book/b.md" in line and "nowhere" in line for line in heard)
+
+
+def test_a_page_is_not_built_when_sphinx_gave_up(site_of, small):
+    (small / "book" / "sources.bib").write_text("@book{x, title={One}\n")
+    code, heard, folder = site_of(
+        page="book/a.md", also="bibtex_bibfiles: [book/sources.bib]\n")
+    assert code == 1
+    assert any("syntax error in line" in line for line in heard)
+    assert not (folder / "book" / "a.html").exists()
+    assert not any("a.html" in line for line in heard)
+
+
+@pytest.mark.parametrize("exit_code, complaints, result, said", [
+    (0, "", 0, []),
+    (0, "book/b.md:1: WARNING: odd", 0, []),
+    (0, "book/a.md:1: WARNING: odd", 0, ["book/a.md:1: WARNING: odd"]),
+    (0, "book/a.md:1: ERROR: bad", 1, ["book/a.md:1: ERROR: bad"]),
+    (0, "ERROR: no such theme", 1, ["ERROR: no such theme"]),
+    (1, "book/b.md:1: WARNING: odd\nlost", 1, ["lost"]),
+    (-9, "", 1, []),
+])
+def test_one_page_hears_of_itself_and_of_what_stops_sphinx(
+    small, monkeypatch, exit_code, complaints, result, said
+):
+    nothing = {"seconds": {}, "ran": [], "errors": []}
+    monkeypatch.setattr(maker, "execute", lambda *arguments: nothing)
+    monkeypatch.setattr(
+        maker, "sphinx", lambda *arguments: (exit_code, complaints))
+    heard = []
+    assert maker.build(small, "book/a.md", heard.append) == result
+    assert [line for line in heard[1:] if str(line) in complaints] == said
+    assert any("a.html" in str(line) for line in heard) == (result == 0)

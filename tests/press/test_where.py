@@ -8,8 +8,10 @@ import pytest
 
 import zerobook
 from tests.press.conftest import cell, chapter
+from zerobook.press import where as search
+from zerobook.press.assembling import assemble
 from zerobook.press.reading import read_book
-from zerobook.press.where import places, users, where
+from zerobook.press.where import by_line, places, users, where
 
 
 def test_every_definition_of_the_book_is_found_at_its_line(root):
@@ -24,14 +26,23 @@ def test_every_definition_of_the_book_is_found_at_its_line(root):
         assert last in near, (name, place)
 
 
-def test_every_line_of_the_package_leads_to_the_line_it_came_from(root):
+def test_every_line_of_the_package_leads_to_the_line_it_came_from(
+    root, monkeypatch
+):
+    book, made = read_book(root), {}
+
+    def once(target, cells):  # not for each line anew
+        return made.get(target) or made.setdefault(
+            target, assemble(target, cells))
+
+    monkeypatch.setattr(search, "assemble", once)
     for path in sorted((root / "zerobook").glob("*.py")):
         lines = path.read_text().splitlines()
         for number in range(2, len(lines) + 1, 29):
             text = lines[number - 1]
             if not text.strip() or text.startswith("# %%"):
                 continue
-            ((_, place),) = where(f"{path}:{number}", root)
+            ((_, place),) = by_line(book, path, number)
             chapter_lines = (root / place.page).read_text().split("\n")
             assert chapter_lines[place.line - 1] == text, (path, number)
 

@@ -209,7 +209,7 @@ def files_of(folder, names):
 
 
 # %% 3.3 book/generative/hugging_face.md
-PLAIN = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
+PLAIN = re.compile(r"[\w-][\w.-]{0,99}\.safetensors", re.ASCII)
 
 
 def advice(folder):
@@ -260,7 +260,7 @@ def read_config(path, model_type, cls):
         kind = int | float if field.type is float else field.type
         if not isinstance(value, kind) or (
             type(value) is bool and field.type is not bool
-        ) or (type(value) is not str and value and not abs(value) < 1e9):
+        ) or (type(value) is not str and value and not 0 < value < 1e9):
             raise FormatError(f"{path}: {field.name} {value!r:.60}")
         given[field.name] = value
     try:
@@ -404,6 +404,16 @@ def load_gpt(folder, *, dtype=np.float32):
 
 
 # %% 3.3 book/generative/hugging_face.md
+class Blank(np.random.Generator):
+    """Draws zeros, for weights that are about to be read from a file."""
+
+    def normal(self, *args, **options):
+        """One zero for all."""
+        return 0.0
+
+    uniform = normal
+
+
 def load_bert(folder, *, dtype=np.float32):
     """Open a BERT that `save_bert` or `transformers` wrote.
 
@@ -418,7 +428,8 @@ def load_bert(folder, *, dtype=np.float32):
     check_size(path, config.num_hidden_layers, bert_size(config), found)
     has = {key.removeprefix("bert.") for key in found}
     model = BERT(config, pooler="pooler.dense.weight" in has,
-                 head="cls.predictions.bias" in has, rng=0, dtype=dtype)
+                 head="cls.predictions.bias" in has, dtype=dtype,
+                 rng=Blank(np.random.PCG64(0)))
     pairs = find_weights(folder, bert_views(model), found, "bert.")
     tokenizer = load_tokenizer(folder, config.vocab_size)
     fill(pairs, found)

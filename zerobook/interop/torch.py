@@ -458,6 +458,7 @@ def to_torch(model):
     return out
 
 
+# %% 2.1.3 book/deep_learning/to_pytorch.md
 def from_torch(module, *, rng=None):
     """The same model here, with the same weights.
 

@@ -29,10 +29,9 @@ class BertConfig:
     max_position_embeddings : int
         Longest text T, in tokens.
     type_vocab_size : int
-        Number of segments that a text can be told to be made of.
+        Number of kinds of segment.
     initializer_range : float
         Standard deviation of the first weights.
-    layer_norm_eps : float
 
     Section 3.3.  A ValueError names the number that makes no model.
     """

@@ -15,18 +15,40 @@ from zerobook.press.reading import read_book
 
 
 # %% book/press/building.md
+def weave(root, whole):
+    """Run Sphinx in this very process; return its exit code."""
+    from jupyter_book.sphinx import build_sphinx
+
+    root = Path(root).resolve()
+    settings = {
+        "external_toc_path": str(root / "_toc.yml"),
+        "latex_individualpages": False,
+        "nitpicky": whole,
+    }
+    result = build_sphinx(
+        root,
+        root / "_build" / "html",
+        noconfig=True,  # there is no conf.py
+        path_config=root / "_config.yml",
+        confoverrides=settings,
+        warningiserror=whole,
+        keep_going=whole,
+        quiet=True,
+    )
+    return result if isinstance(result, int) else 1  # an exception, said
+
+
+# %% book/press/building.md
 def sphinx(root, whole, say=print):
-    """Run Jupyter Book; return its exit code and what it complained of."""
-    start = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", start, "build", ".", "-q"]
-    if whole:
-        command += ["-n", "-W", "--keep-going"]
+    """Run Sphinx; return its exit code and what it complained of."""
+    start = "import sys; from zerobook.press.book import weave; "
+    start += f"sys.exit(weave('.', {whole}))"
     folders = [str(Path(root).resolve()), os.environ.get("PYTHONPATH", "")]
     folders = os.pathsep.join(filter(None, folders))
     environment = dict(os.environ, PYTHONPATH=folders, NO_COLOR="1")
     with tempfile.TemporaryFile("w+") as complaints:
         run = subprocess.Popen(
-            command,
+            [sys.executable, "-c", start],
             cwd=root,
             env=environment,
             text=True,
@@ -42,13 +64,20 @@ def sphinx(root, whole, say=print):
 
 
 # %% book/press/building.md
-def worth_saying(complaints, page=None, root="."):
+ERROR = re.compile(r"(^|: )(ERROR|CRITICAL|SEVERE): ")
+
+
+def worth_saying(complaints, page=None, root=".", failed=False):
     """The lines that concern the author, without colours or long paths."""
     plain = re.sub(r"\x1b\[[\d;]*m", "", complaints)
     plain = plain.replace(f"{Path(root).resolve()}{os.sep}", "")
     lines = [line for line in plain.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("[IPKernelApp]")]
-    return [line for line in lines if page is None or page in line]
+    return [
+        line for line in lines
+        if page is None or page in line or ERROR.search(line)
+        or failed and "WARNING: " not in line
+    ]
 
 
 # %% book/press/building.md
@@ -66,11 +95,13 @@ def build(root, page=None, say=print):
         return 1
     say(f"ran {len(report['ran'])} of {len(pages)} pages, weaving")
     code, complaints = sphinx(root, page is None, say)
-    for line in worth_saying(complaints, page, root):
+    lines = worth_saying(complaints, page, root, code != 0)
+    for line in lines:
         say(line)
-    if code and not page:
-        pickle = Path(root, "_build/.doctrees/environment.pickle")
-        pickle.unlink(missing_ok=True)  # or the next run would say nothing
+    if code or any(ERROR.search(line) for line in lines):
+        if not (code and page):  # then Sphinx had gone before it could know
+            pickle = Path(root, "_build/.doctrees/environment.pickle")
+            pickle.unlink(missing_ok=True)  # or the next run would be silent
         return 1
     for path, seconds in report["seconds"].items():
         say(f"{seconds:7.1f} s  {path}")

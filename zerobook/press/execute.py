@@ -237,23 +237,46 @@ def records_named(words, root):
 
 
 # %% book/press/executing.md
+ASKS = re.compile(r'(?<!np\.)(?<!def )\bwhere\((?:"([\w.]+)"\))?')
+
+
+@functools.cache
+def all_cells(root):
+    """Every cell of the book with its page, read once."""
+    return list(read_book(root).cells())
+
+
 @functools.cache
 def chapters(root, lines):
     """All cells of the book as text, with their lines if asked for."""
     return repr([
         (page.title, cell.code, cell.target, lines and cell.code_line)
-        for page, cell in read_book(root).cells()
+        for page, cell in all_cells(root)
     ])
+
+
+@functools.cache
+def lines_of(name, root):
+    """Where the chapters bind a name; all lines if that is not found."""
+    last = re.escape(name.split(".")[-1])
+    bound = re.compile(rf"^ *(?:def|class) {last}\b|^{last}\b.*=", re.M)
+    found = [
+        (page.title, page.path, cell.target, cell.code_line
+         + cell.code.count("\n", 0, place.start()))
+        for page, cell in all_cells(root)
+        for place in bound.finditer(cell.code)
+    ]
+    return repr(found) if found else chapters(root, True)
 
 
 def asks_the_book(page, names, root):
     """What a page depends on that reads the chapters themselves."""
     if "zerobook.press.reading.read_book" in names:
         return chapters(root, False)
-    code = "\n".join(cell.code for cell in page.cells)
-    if re.search(r"(?<!np\.)\bwhere\(", code):
+    asked = ASKS.findall("\n".join(cell.code for cell in page.cells))
+    if "" in asked:
         return chapters(root, True)
-    return ""
+    return "".join(lines_of(name, root) for name in asked)
 
 
 # %% book/press/executing.md

@@ -2,6 +2,7 @@
 """Sphinx extension: what a page of this book has beyond its own text."""
 
 import html
+import importlib.util
 import posixpath
 from pathlib import Path
 from docutils import nodes
@@ -10,11 +11,14 @@ from sphinx.environment.collectors.toctree import TocTreeCollector
 from sphinx.util import logging
 from zerobook.press.assembling import definitions
 from zerobook.press.execute import (
+    NOTES,
     answer,
     digest,
+    hashed,
     load_notes,
     records_named,
     said,
+    save_notes,
     said_on,
     signed,
     versions_of,
@@ -36,6 +40,45 @@ def complain(docname, words):
 
 
 # %% book/press/weaving.md
+def survey(book, root):
+    """Who builds and who uses what, by the paths of pages."""
+    cells = [
+        (page.path, page.section, cell.code, cell.target, cell.tags)
+        for page, cell in book.cells()
+    ]
+    here = Path(importlib.util.find_spec("zerobook.press.weave").origin)
+    press = [p.read_text("utf8") for p in sorted(here.parent.glob("*.py"))]
+    key = "survey " + hashed(repr((cells, press)))
+    if key not in NOTES:
+        for old in [key for key in NOTES if key.startswith("survey ")]:
+            del NOTES[old]
+        NOTES[key] = look_around(book)
+        save_notes(root)
+    return NOTES[key]
+
+
+def look_around(book):
+    """The same, from the cells themselves."""
+    modules = built_names(book).items()
+    return {
+        "modules": {module: {name: page.path for name, (page, _)
+                             in names.items()} for module, names in modules},
+        "users": [[module, name, [page.path for page in pages]]
+                  for (module, name), pages in users(book).items()],
+        "built": {page.path: [names_of(cell) for cell in page.cells]
+                  for page in book.pages},
+    }
+
+
+def names_of(cell):
+    """The names that a tangled cell builds; None for any other cell."""
+    if not cell.target:
+        return None
+    names = [name for name, _ in definitions(tree_of(cell).body)]
+    return names + [name for name in offered(cell) if name not in names]
+
+
+# %% book/press/weaving.md
 class Loom:
     """The book as the weaver needs it: pages, names, and who uses them."""
 
@@ -43,13 +86,22 @@ class Loom:
         self.root, self.book = Path(root), read_book(root)
         load_notes(root)
         self.pages = {page.docname: page for page in self.book.pages}
+        known, page = survey(self.book, root), self.page_at
         self.modules = {
-            module: {name: page for name, (page, _) in names.items()}
-            for module, names in built_names(self.book).items()
+            module: {name: page(path) for name, path in names.items()}
+            for module, names in known["modules"].items()
         }
-        self.users = users(self.book)
+        self.users = {
+            (module, name): [page(path) for path in paths]
+            for module, name, paths in known["users"]
+        }
+        self.built = known["built"]
         self.short = short_names(self.modules)
         self.marks, self.digests, self.written = {}, {}, 0
+
+    def page_at(self, path):
+        """The page whose file is at `path`."""
+        return self.pages[path.removesuffix(".md")]
 
     def digest(self, page):
         """The digest of a page, computed once."""
@@ -191,14 +243,11 @@ def drop_bones(app, env, docname):
 def bars(page, loom):
     """(module, names built, pages that use them) for each cell, or None."""
     result = []
-    for cell in page.cells:
-        if not cell.target:
+    for cell, names in zip(page.cells, loom.built[page.path], strict=True):
+        if names is None:
             result.append(None)
             continue
-        module = module_of(cell.target)
-        names = [name for name, _ in definitions(tree_of(cell).body)]
-        names += [name for name in offered(cell) if name not in names]
-        used = {}
+        module, used = module_of(cell.target), {}
         for name in names:
             for user in loom.users.get((module, name), []):
                 label = user.section or user.title
