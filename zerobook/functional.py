@@ -126,8 +126,9 @@ def linear(x, weight, bias=None):
     if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
         raise ValueError(f"input {x.shape} for weight {weight.shape}")
     rows = x.data.reshape(-1, x.shape[-1])  # (N, D_in)
-    b = None if bias is None else bias.data
-    y = neural_network.linear(rows, weight.data, b)  # (N, D_out)
+    y = neural_network.linear(rows, weight.data)  # (N, D_out)
+    if bias is not None:
+        y += bias.data  # in place: no second array
     parents = (x, weight) if bias is None else (x, weight, bias)
 
     def backward(g):
@@ -1164,7 +1165,7 @@ def rotary(x, positions=None, base=10_000.0):
     return from_op(_turn(x.data, cos, sin), (x,), backward)
 
 
-# %% 3.2 book/generative/vae.md
+# %% 3.2 book/generative/autoencoder.md
 def binomial_nll(logits, x, levels=16):
     """Surprise at images whose pixels are counts, in nats an image.
 

@@ -103,11 +103,11 @@ def adam_update(
     work *= 1 - betas[1]
     v *= betas[1]
     v += work
+    root = (1 - betas[1] ** step) ** 0.5
     np.sqrt(v, out=work)
-    work /= (1 - betas[1] ** step) ** 0.5
-    work += eps
+    work += eps * root
     np.divide(m, work, out=work)
-    work *= lr / (1 - betas[0] ** step)
+    work *= lr * root / (1 - betas[0] ** step)
     param -= work
 
 

@@ -243,3 +243,24 @@ def test_every_link_within_the_site_leads_somewhere(browser, address):
                 if parts.fragment not in ids[target]:
                     broken.append((file.name, link))
     assert broken == []
+
+
+def test_the_dial_of_digits_is_turned_by_the_keyboard(browser, address):
+    docname = "book/generative/project_dial"
+    with Visit(browser, address, docname, 390) as visit:
+        page = visit.page
+
+        def place():
+            shown = page.locator(".dial .shown").bounding_box()
+            assert shown["width"] == shown["height"] > 150
+            return page.evaluate(
+                "getComputedStyle(document.querySelector('.dial .shown'))"
+                ".backgroundPosition")
+
+        seen = [place()]
+        for name in ("digit-3", "weight-2", "hand-0"):
+            page.focus(f"#dial-{name}")
+            page.keyboard.press("ArrowRight")
+            seen.append(place())
+        assert len(set(seen)) == 4
+        assert visit.outside == []

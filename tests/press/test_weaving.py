@@ -591,3 +591,20 @@ def test_one_page_hears_of_itself_and_of_what_stops_sphinx(
     assert maker.build(small, "book/a.md", heard.append) == result
     assert [line for line in heard[1:] if str(line) in complaints] == said
     assert any("a.html" in str(line) for line in heard) == (result == 0)
+
+
+def test_a_corrected_source_shows_and_a_kept_one_stays(site_of, small):
+    sources = small / "book" / "sources.bib"
+    sources.write_text(
+        "@book{x, title={One}, author={A, B}, publisher={P}, year={2001}}\n"
+        "@book{y, title={Two}, author={C, D}, publisher={P}, year={2002}}\n")
+    page = small / "book" / "b.md"
+    page.write_text(page.read_text() + "See {cite}`x` and {cite}`y`.\n\n"
+                    + FENCE + "{bibliography}\n" + FENCE + "\n")
+    also = "bibtex_bibfiles: [book/sources.bib]\n"
+    for new in ("One", "Won"):
+        sources.write_text(sources.read_text().replace("{One}", f"{{{new}}}"))
+        code, heard, folder = site_of(also=also)
+        assert code == 0, heard
+        text = (folder / "book" / "b.html").read_text()
+        assert f"<em>{new}</em>" in text and "<em>Two</em>" in text

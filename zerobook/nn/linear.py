@@ -115,7 +115,7 @@ class Flatten(Module):
         return x.reshape(x.shape[0], -1)
 
 
-# %% 3.2 book/generative/vae.md
+# %% 3.2 book/generative/autoencoder.md
 def mlp(widths, *, rng=None):
     """Linear layers of these widths with a GELU between each two.
 

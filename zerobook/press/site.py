@@ -79,7 +79,8 @@ NOTE = (
     "*A page of zerobook. Its cells need the package: "
     "`pip install '.[notebook]'` in a clone of the book. "
     "Run them from the top; the outputs are yours to predict first. "
-    "The cells that compare with PyTorch need `torch` besides.*"
+    "The cells that compare with PyTorch need `torch` besides, those that "
+    "write ONNX files need `onnx` and `onnxruntime`.*"
 )
 
 
@@ -109,7 +110,7 @@ def as_file(cells):
         cell.update(id=f"cell-{number}", metadata={})
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
-            if re.search(r"\btorch\b", cell["source"]):
+            if re.search(r"\b(torch|onnx|onnxruntime)\b", cell["source"]):
                 cell["metadata"]["tags"] = ["raises-exception"]
     kernel = {"name": "python3", "display_name": "Python 3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}

@@ -2,6 +2,7 @@
 """Sphinx extension: what a page of this book has beyond its own text."""
 
 import html
+import importlib.metadata
 import importlib.util
 import posixpath
 from pathlib import Path
@@ -240,6 +241,29 @@ def drop_bones(app, env, docname):
 
 
 # %% book/press/weaving.md
+def set_once(app):
+    """Let the entries of the bibliography be set once, not at each build."""
+    from pybtex.style.formatting import BaseStyle
+
+    whole = getattr(BaseStyle.format_entry, "whole", BaseStyle.format_entry)
+    setter = importlib.metadata.version("pybtex")
+    kept = app.env.zerobook_sources = getattr(app.env, "zerobook_sources", {})
+    if len(kept) > 5000:  # years of corrections
+        kept.clear()
+
+    def format_entry(self, label, entry, bib_data=None):
+        if bib_data is not None:  # another entry may have a word in it
+            return whole(self, label, entry, bib_data)
+        key = setter, type(self).__qualname__, label, repr(entry)
+        if key not in kept:
+            kept[key] = whole(self, label, entry)
+        return kept[key]
+
+    format_entry.whole = whole
+    BaseStyle.format_entry = format_entry
+
+
+# %% book/press/weaving.md
 def bars(page, loom):
     """(module, names built, pages that use them) for each cell, or None."""
     result = []
@@ -465,6 +489,8 @@ def open_loom(app):
     folder.mkdir(parents=True, exist_ok=True)
     cache = FileSystemBytecodeCache(str(folder))
     app.builder.templates.environment.bytecode_cache = cache
+    if "sphinxcontrib.bibtex" in app.extensions:
+        set_once(app)
 
 
 def setup(app):
