@@ -80,7 +80,8 @@ NOTE = (
     "`pip install '.[notebook]'` in a clone of the book. "
     "Run them from the top; the outputs are yours to predict first. "
     "The cells that compare with PyTorch need `torch` besides, those that "
-    "write ONNX files need `onnx` and `onnxruntime`.*"
+    "write ONNX files need `onnx` and `onnxruntime`, and those that open "
+    "Hugging Face's folders need `transformers`.*"
 )
 
 
@@ -100,17 +101,23 @@ def notebook(page, text, values=None):
         here = cell.code_line + cell.code.count("\n") + 1
     prose(len(lines))
     cells.insert(1, {"cell_type": "markdown", "source": NOTE})
-    return as_file(cells)
+    return as_file(cells, needs="\nneeds: " in text.split("\n# ")[0])
 
 
 # %% book/press/site.md
-def as_file(cells):
+OUTSIDE = re.compile(r"\b(torch|onnx|onnxruntime|transformers)\b")
+
+
+def as_file(cells, needs=False):
     """Notebook format 4.5 around a list of cells."""
+    fails = False
     for number, cell in enumerate(cells):
         cell.update(id=f"cell-{number}", metadata={})
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
-            if re.search(r"\b(torch|onnx|onnxruntime)\b", cell["source"]):
+            here = bool(OUTSIDE.search(cell["source"]))
+            fails = here or (needs and fails)
+            if fails:
                 cell["metadata"]["tags"] = ["raises-exception"]
     kernel = {"name": "python3", "display_name": "Python 3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
