@@ -68,9 +68,10 @@ print(*{{m.split(".")[0] for m in sys.modules}})
         name for name in set(loaded) - set(sys.stdlib_module_names)
         if not name.startswith("_") and name not in ("numpy", "zerobook")
     }
-    # site-packages may hold start-up hooks, which every Python here runs
+    # site-packages may hold start-up hooks, which every Python here runs, and
+    # NumPy loads its generators, compiled by Cython, when they are first named
     hooks = set(fresh(
-        "import sys, numpy; print(*{m.split('.')[0] for m in sys.modules})"
+        "import sys, numpy.random; print(*{m.split('.')[0] for m in sys.modules})"
     ).split())
     assert not foreign - hooks
 
