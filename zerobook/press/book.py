@@ -2,7 +2,9 @@
 """Make the book: check the package, run the pages, weave the site."""
 
 import functools
+import gc
 import http.server
+import json
 import os
 import re
 import subprocess
@@ -15,15 +17,17 @@ from zerobook.press.reading import read_book
 
 
 # %% book/press/building.md
-def weave(root, whole):
+def weave(root, whole, digests=None):
     """Run Sphinx in this very process; return its exit code."""
     from jupyter_book.sphinx import build_sphinx
 
+    gc.set_threshold(100_000, 20, 20)
     root = Path(root).resolve()
     settings = {
         "external_toc_path": str(root / "_toc.yml"),
         "latex_individualpages": False,
         "nitpicky": whole,
+        "zerobook_digests": digests or {},
     }
     result = build_sphinx(
         root,
@@ -39,10 +43,10 @@ def weave(root, whole):
 
 
 # %% book/press/building.md
-def sphinx(root, whole, say=print):
+def sphinx(root, whole, say=print, digests=None):
     """Run Sphinx; return its exit code and what it complained of."""
-    start = "import sys; from zerobook.press.book import weave; "
-    start += f"sys.exit(weave('.', {whole}))"
+    start = "import json, sys; from zerobook.press.book import weave; "
+    start += f"sys.exit(weave('.', {whole}, json.load(sys.stdin)))"
     folders = [str(Path(root).resolve()), os.environ.get("PYTHONPATH", "")]
     folders = os.pathsep.join(filter(None, folders))
     environment = dict(os.environ, PYTHONPATH=folders, NO_COLOR="1")
@@ -52,9 +56,12 @@ def sphinx(root, whole, say=print):
             cwd=root,
             env=environment,
             text=True,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
         )
+        with run.stdin:
+            json.dump(digests, run.stdin)
         for line in run.stdout:
             if line.startswith(("reading ", "written ")):
                 say(line.rstrip())
@@ -94,7 +101,7 @@ def build(root, page=None, say=print):
         say("\n" + "\n".join(report["errors"]))
         return 1
     say(f"ran {len(report['ran'])} of {len(pages)} pages, weaving")
-    code, complaints = sphinx(root, page is None, say)
+    code, complaints = sphinx(root, page is None, say, report["digests"])
     lines = worth_saying(complaints, page, root, code != 0)
     for line in lines:
         say(line)

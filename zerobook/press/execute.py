@@ -423,17 +423,17 @@ def answer(page, root, mark):
 
 # %% book/press/executing.md
 def look_up(pages, root):
-    """Pages that must run, with their digests, and seconds of the rest."""
-    waiting, seconds = {}, {}
+    """Digests of the pages, those that must run, seconds of the others."""
+    digests, waiting, seconds = {}, {}, {}
     for page in pages:
         if page.cells:
-            mark = digest(page, root)
+            mark = digests[page.path] = digest(page, root)
             note = answer(page, root, mark)
             if note:
                 seconds[page.path] = note["seconds"]
             else:
                 waiting[page.path] = page, notebook_of(page, root, mark)
-    return waiting, seconds
+    return digests, waiting, seconds
 
 
 # %% book/press/executing.md
@@ -444,10 +444,11 @@ def execute(pages, root, say=print, workers=2):
     -------
     dict
         ``seconds``: page path to seconds, for the pages that ran now or
-        before; ``ran``: the paths that ran now; ``errors``: messages.
+        before; ``ran``: the paths that ran now; ``errors``: messages;
+        ``digests``: page path to digest.
     """
     load_notes(root)
-    errors, (waiting, seconds) = [], look_up(pages, root)
+    errors, (digests, waiting, seconds) = [], look_up(pages, root)
     with ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(run, *w, root): w for w in waiting.values()}
         for done, job in enumerate(as_completed(jobs), 1):
@@ -463,4 +464,5 @@ def execute(pages, root, say=print, workers=2):
                 say(f"{count}   failed   {errors[-1]}")
     save_notes(root)
     ran = [path for path in waiting if path in seconds]
-    return {"seconds": seconds, "ran": ran, "errors": errors}
+    return {"seconds": seconds, "ran": ran, "errors": errors,
+            "digests": digests}

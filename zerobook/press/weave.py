@@ -8,6 +8,7 @@ import posixpath
 from pathlib import Path
 from docutils import nodes
 from jinja2 import FileSystemBytecodeCache
+from sphinx import addnodes
 from sphinx.environment.collectors.toctree import TocTreeCollector
 from sphinx.util import logging
 from zerobook.press.assembling import definitions
@@ -83,7 +84,7 @@ def names_of(cell):
 class Loom:
     """The book as the weaver needs it: pages, names, and who uses them."""
 
-    def __init__(self, root):
+    def __init__(self, root, digests=()):
         self.root, self.book = Path(root), read_book(root)
         load_notes(root)
         self.pages = {page.docname: page for page in self.book.pages}
@@ -98,14 +99,14 @@ class Loom:
         }
         self.built = known["built"]
         self.short = short_names(self.modules)
-        self.marks, self.digests, self.written = {}, {}, 0
+        self.marks, self.digests, self.written = {}, dict(digests), 0
 
     def page_at(self, path):
         """The page whose file is at `path`."""
         return self.pages[path.removesuffix(".md")]
 
     def digest(self, page):
-        """The digest of a page, computed once."""
+        """The digest of a page, computed once if it was not given."""
         if page.path not in self.digests:
             self.digests[page.path] = digest(page, self.root)
         return self.digests[page.path]
@@ -187,26 +188,29 @@ def rewritten(app, env):
 
 
 # %% book/press/weaving.md
-FLESH = (
-    nodes.literal_block,
-    nodes.math_block,
-    nodes.paragraph,
-    nodes.raw,
-    nodes.target,
-)
+TITLES = nodes.Titular, nodes.caption
+BONES = *TITLES, addnodes.toctree
+FLESH = nodes.math_block, nodes.paragraph, nodes.raw, nodes.target
 
 
-def bones(node):
-    """A page's tree, empty where it can hold nothing that has a number."""
+def bones(node, titled=False):
+    """A page's tree without what neither has a number nor leads to one."""
     whole = isinstance(node, nodes.document)
     copy = nodes.container() if whole else node.copy()
     copy.document = None  # or all of the page would hang on each bone
+    titled = titled or isinstance(node, TITLES)
     for child in node.children:
+        if isinstance(child, FLESH):
+            continue
         if isinstance(child, nodes.Text):
-            copy += nodes.Text(child.astext())
+            thin, kept = nodes.Text(child.astext()), titled
+        elif isinstance(child, nodes.literal_block):
+            thin, kept = nodes.literal_block(), "literal_block" in node
         else:
-            flesh = isinstance(child, FLESH)
-            copy += type(child)() if flesh else bones(child)
+            thin = bones(child, titled)
+            kept = thin.children or thin["ids"] or isinstance(child, BONES)
+        if kept:
+            copy += thin
     return copy
 
 
@@ -484,7 +488,7 @@ def budget(page, root, seconds):
 # %% book/press/weaving.md
 def open_loom(app):
     """Read the book once; the other hooks find it on the application."""
-    app.loom = Loom(app.srcdir)
+    app.loom = Loom(app.srcdir, app.config.zerobook_digests)
     folder = Path(app.doctreedir, "compiled")  # templates, once and for all
     folder.mkdir(parents=True, exist_ok=True)
     cache = FileSystemBytecodeCache(str(folder))
@@ -495,6 +499,7 @@ def open_loom(app):
 
 def setup(app):
     """Called by Sphinx when it loads the extension."""
+    app.add_config_value("zerobook_digests", {}, "", [dict])
     app.connect("builder-inited", open_loom, priority=900)
     app.connect("env-get-outdated", outdated)
     app.connect("env-purge-doc", drop_bones)
