@@ -8,6 +8,10 @@ that has two idle cores; a row measured on any other is marked as busy.
 Ours, on two threads: "ours" has two processes that share the batch (one
 where a step is too short), "ours, threads" two threads, "ours, BLAS" one
 worker whose matrix products take two threads.
+
+Beside each row stands the ratio of the two libraries for a single product of
+the case's size: where NumPy's own product is slower than PyTorch's on a
+processor, no engine on top of it can make that good.
 """
 
 import json
@@ -107,6 +111,16 @@ def compared(times, ours, theirs, clock):
     return {"ratio": middle, "low": low, "high": high}
 
 
+def product(workers, clock, rounds=9):
+    """Our library's time for the case's largest product, theirs being 1."""
+    ratios = []
+    for _ in range(rounds):
+        ours, theirs = (workers[side].ask("product", 0.03)[clock]
+                        for side in ("ours", "torch"))
+        ratios.append(ours / theirs)
+    return statistics.median(ratios)
+
+
 def row(case, threads, rounds):
     """Measure one case at a number of threads."""
     clock = "cpu" if threads == 1 else "wall"
@@ -121,13 +135,14 @@ def row(case, threads, rounds):
             load = os.getloadavg()[0]
             times = turns(workers, rounds, 0.1 if threads > 1 else 0.0)
             memory = {s: w.ask("memory") for s, w in workers.items()}
+            alone = product(workers, clock)
         finally:
             for worker in workers.values():
                 worker.close()
     result = {"case": case.name, "what": case.what, "threads": threads,
               "clock": clock, "rounds": rounds, "loss_gap": gap,
               "load": load, "aim": case.aim if threads == 1 else case.aim2,
-              "memory": memory, "sides": {}}
+              "memory": memory, "product": alone, "sides": {}}
     for side, runs in times.items():
         medians = {key: statistics.median(r[key] for r in runs)
                    for key in ("wall", "cpu", "faults")}
@@ -167,6 +182,7 @@ def lines(result):
             f"  {ratios}   faults {found['faults']:.0f}/"
             f"{sides['tm']['faults']:.0f}"
             f"  MB {mb[0]:.0f}/{mb[1]:.0f}"
+            f"  product {result['product']:.2f}"
             f"  losses within {result['loss_gap']:.0e},"
             f" load {result['load']:.1f}{': busy, not to be quoted' * busy}"
         )
@@ -181,7 +197,8 @@ def measure(say=print, names=None, rounds=ROUNDS, threads=(1, 2)):
             " to the stronger of torch+fused and tm (the same with our"
             " allocator settings), [p10-p90];\n  then to torch, torch+fused,"
             " tm and torch with the exact GELU; page faults a step, ours/tm;"
-            "\n  peak memory of the process above import, ours/torch+fused")
+            "\n  peak memory of the process above import, ours/torch+fused;"
+            " ratio for the case's largest product of matrices alone")
         for name in names or CASES:
             rows.append(row(CASES[name], n, rounds))
             for line in lines(rows[-1]):

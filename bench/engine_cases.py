@@ -23,6 +23,20 @@ class Case:
     aim2: float | None = None  # two cores
     replicas: int = 2  # on two cores; 1 where a step is too short to share
 
+    @property
+    def product(self):
+        """Rows, inner length and columns of the largest common product."""
+        s = self.sizes
+        if self.kind == "mlp":
+            return s["N"], *s["widths"][:2]
+        if self.kind == "cnn":
+            _, inner, outer = s["channels"]
+            return s["N"] * s["side"] ** 2, 9 * inner, outer
+        if self.kind == "lstm":
+            return s["N"] * s["T"], s["D"], 4 * s["D"]
+        return (s["N"] * s["T"] if self.kind == "gpt" else 1,
+                s["D"], 4 * s["D"])
+
 
 GPT = {"V": 65, "D": 128, "heads": 4, "layers": 4, "T": 64, "N": 12}
 CASES = {c.name: c for c in [

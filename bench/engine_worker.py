@@ -56,6 +56,17 @@ def run(step, first, seconds):
     return k, {"wall": wall, "cpu": cpu, "faults": faults}
 
 
+def multiplier(shape, side):
+    """A function that multiplies two matrices, by the side's own library."""
+    (m, k, n), rng = shape, np.random.default_rng(0)
+    A, B = (rng.normal(size=s).astype(np.float32) for s in ((m, k), (k, n)))
+    if side.startswith("torch") or side == "tm":
+        import torch
+
+        A, B = torch.from_numpy(A), torch.from_numpy(B)
+    return lambda _: A @ B
+
+
 def main():
     """Answer commands until the pipe closes."""
     name, side, threads, path = sys.argv[1:]
@@ -73,6 +84,10 @@ def main():
             k += int(value)
         elif command == "run":
             k, answer = run(step, k, float(value))
+        elif command == "product":
+            multiply = multiplier(case.product, side)
+            multiply(0)
+            answer = run(multiply, 0, float(value))[1]
         else:
             # without the code that a library reads in when it first needs it
             answer = {"imported": imported, "peak":
