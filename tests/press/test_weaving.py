@@ -583,7 +583,7 @@ def test_a_page_is_not_built_when_sphinx_gave_up(site_of, small):
 def test_one_page_hears_of_itself_and_of_what_stops_sphinx(
     small, monkeypatch, exit_code, complaints, result, said
 ):
-    nothing = {"seconds": {}, "ran": [], "errors": []}
+    nothing = {"seconds": {}, "ran": [], "errors": [], "digests": {}}
     monkeypatch.setattr(maker, "execute", lambda *arguments: nothing)
     monkeypatch.setattr(
         maker, "sphinx", lambda *arguments: (exit_code, complaints))
