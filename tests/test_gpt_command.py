@@ -333,8 +333,8 @@ def test_hugging_face_reads_the_folder_and_writes_the_same(folder, capsys):
     generate("--prompt", "A path", "--tokens", "2", "--top-k", "1")
     ours = capsys.readouterr().out[:-1]
     tokenizer = transformers.AutoTokenizer.from_pretrained("out")
-    model = transformers.AutoModelForCausalLM.from_pretrained("out")
-    with torch.no_grad():
+    with torch.no_grad():  # without PyTorch, transformers has no models
+        model = transformers.AutoModelForCausalLM.from_pretrained("out")
         ids = model.generate(
             **tokenizer("A path", return_tensors="pt"), max_new_tokens=2,
             do_sample=False, pad_token_id=0)
