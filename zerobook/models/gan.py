@@ -50,7 +50,7 @@ def generator_loss(logits, saturating=False):
     return binary_cross_entropy(logits, np.ones(logits.shape))
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 class GAN(Module):
     """A generator and a discriminator.
 
@@ -88,7 +88,7 @@ class GAN(Module):
         return self.discriminator(x).reshape(-1)
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def gan_noise(self, n, rng):
     """Normal numbers for `n` examples, (n, latent_dim)."""
     shape = (n, self.latent_dim)
@@ -108,7 +108,7 @@ def gan_sample(self, n, y=None, *, rng=None):
 GAN.noise, GAN.sample = gan_noise, gan_sample
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 class GANTrainer:
     """Two optimisers, a turn of one network at a time.
 
@@ -150,7 +150,7 @@ class GANTrainer:
         return x + self.noise * eps
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def descend(self, player, loss):
     """A step of one network, 0 or 1, down its loss; the loss."""
     self.optimizers[player].zero_grad()
@@ -171,7 +171,7 @@ def discriminator_step(self, real, y=None):
     return self.descend(0, binary_cross_entropy(logits, is_real))
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def generator_step(self, n, y=None):
     """One step on `n` generated examples; the loss."""
     x = self.gan.generate(self.gan.noise(n, self.rng), y)
@@ -183,7 +183,7 @@ GANTrainer.descend, GANTrainer.generator_step = descend, generator_step
 GANTrainer.discriminator_step = discriminator_step
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def play(self, X, y=None, batch_size=64, turns=(1, 1)):
     """Turns of the discriminator, then of the generator; the last losses."""
     for _ in range(turns[0]):
@@ -198,7 +198,7 @@ def play(self, X, y=None, batch_size=64, turns=(1, 1)):
 GANTrainer.play = play
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def falling_rates(self, steps):
     """Schedules for both optimisers: full for half, then down to 0."""
     return [LambdaLR(o, lambda step: min(1, 2 - 2 * step / steps))
@@ -216,7 +216,7 @@ def _examples(X, y):
 GANTrainer.falling_rates = falling_rates
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
             average=None, after_step=None, rng=None, **options):
     """Train a GAN (section 3.1); both losses at every step, (steps, 2).
@@ -261,7 +261,7 @@ def fit_gan(gan, X, y=None, *, steps, batch_size=64, turns=(1, 1), noise=0.0,
     return losses
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def input_gradient(net, x):
     """Slope of a network of Linear and ReLU by its input, on the tape.
 
@@ -302,7 +302,7 @@ def input_gradient(net, x):
     return g
 
 
-# %% 3.1 book/generative/adversarial_game.md
+# %% 3.1 book/generative/breaking_a_gan.md
 def gradient_penalty(net, real, fake, *, rng):
     """Mean square of (slope - 1), between real and fake examples (N, D).
 
