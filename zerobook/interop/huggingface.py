@@ -284,7 +284,7 @@ def check_size(path, layers, wanted, found):
 
 
 def gpt_size(c):
-    """The formula of section 3.3's first page, for any inner width."""
+    """The formula of the GPT's page in 3.3, for any inner width."""
     D, inner = c.n_embd, c.n_inner or 4 * c.n_embd
     heads = 1 if c.tie_word_embeddings else 2
     block = 4 * D * D + 2 * D * inner + inner + 9 * D
