@@ -175,11 +175,14 @@ def gelu(x):
 
 
 # %% 1.2.2 book/foundations/activations.md
-def gelu_and_slope(x):
-    """`gelu` of `x` and its derivative there; the gate serves both."""
-    slope = x * x
+def gelu_and_slope(x, out=(None, None)):
+    """`gelu` of `x` and its derivative there; the gate serves both.
+
+    Both are written into the two arrays `out`, where these are given.
+    """
+    slope = np.multiply(x, x, out=out[1])
     gate = _gelu_gate(x, slope)
-    y = x * gate
+    y = np.multiply(x, gate, out=out[0])
     slope *= 6 * GELU_A * GELU_C
     slope += 2 * GELU_A
     slope *= y

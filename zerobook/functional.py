@@ -147,13 +147,25 @@ def linear(x, weight, bias=None):
 
 
 # %% 2.1.1 book/deep_learning/fused.md
+def chunks(n, size=1, room=1 << 18):
+    """Cut `n` rows of `size` numbers into slices of about `room` numbers."""
+    step = max(1, room // max(size, 1))
+    return [slice(i, i + step) for i in range(0, n, step)]
+
+
 def gelu(x):
     """Gaussian error linear unit in tanh form, keeping its derivative."""
     x = as_tensor(x)
     if not (grad_enabled() and x.requires_grad):
         return from_op(activations.gelu(x.data), (), None)
-    y, slope = activations.gelu_and_slope(x.data)
-    return from_op(y, (x,), lambda g: x.accumulate(g * slope, owned=True))
+    flat = x.data.reshape(-1)
+    y, slope = np.empty_like(flat), np.empty_like(flat)
+    for piece in chunks(flat.size, 5):  # x, y, slope and two in passing
+        out = y[piece], slope[piece]
+        activations.gelu_and_slope(flat[piece], out)
+    slope = slope.reshape(x.shape)
+    return from_op(y.reshape(x.shape), (x,),
+                   lambda g: x.accumulate(g * slope, owned=True))
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -320,12 +332,6 @@ def cut(height, width, weights):
                and h * width >= 96 and h * width * weights <= UNPACKED]
     h = max(heights, default=height)
     return height // max(h, 1), h * width
-
-
-def chunks(n, size, room=1 << 18):
-    """Cut `n` images, each `size` numbers, into slices of about `room`."""
-    step = max(1, room // max(size, 1))
-    return [slice(i, i + step) for i in range(0, n, step)]
 
 
 # %% 2.2.1 book/deep_learning/convolution.md

@@ -331,9 +331,8 @@ class KVCache:
 def _normed(x, norm):
     """`layer_norm` of rows, on arrays."""
     D = x.shape[-1]
-    y = x - (x @ np.full(D, 1 / D, x.dtype))[:, None]
-    r = np.sqrt(np.vecdot(y, y) / D + norm.eps)
-    y *= (1 / r)[:, None].astype(x.dtype, copy=False)
+    y = x - x.sum(axis=-1, keepdims=True) / D
+    y /= np.sqrt(np.vecdot(y, y) / D + norm.eps)[:, None]
     y *= norm.weight.data
     y += norm.bias.data
     return y
@@ -352,11 +351,12 @@ def remember(self, i, x, n_head):
     q, k, v = functional._heads(x.reshape(N, -1, x.shape[-1]), n_head, 3)
     T, end = q.shape[2], self.length + q.shape[2]
     K[:, :, self.length : end], V[:, :, self.length : end] = k, v
-    scores = q * q.shape[-1] ** -0.5 @ K[:, :, :end].swapaxes(-1, -2)
+    bias = None
     if T > 1:
-        past = np.tri(T, end, k=self.length, dtype=bool)
-        scores = np.where(past, scores, -np.inf)
-    y = activations.softmax(scores) @ V[:, :, :end]  # (N, h, T, d)
+        bias = np.where(np.tri(T, end, self.length, bool), q.dtype.type(0),
+                        -np.inf)
+    A = functional.block_weights(q, K[:, :, :end], bias)  # (N, h, T, end)
+    y = A @ V[:, :, :end]  # (N, h, T, d)
     return y.swapaxes(1, 2).reshape(N * T, -1)
 
 
