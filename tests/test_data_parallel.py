@@ -402,6 +402,35 @@ print(done, (faults() - before) / 20)
         assert found["keep"][1] < 10 < found["leave"][1]
 
 
+def test_keep_heap_spares_the_page_faults_of_threads_too(root):
+    program = """
+import resource
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from zerobook import training
+done = training.keep_heap()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def step(_):
+    arrays = [np.ones(6 << 18, "float32") for _ in range(12)]
+    while arrays:
+        arrays.pop()
+with ThreadPoolExecutor(2) as pool:
+    for _ in range(10):
+        list(pool.map(step, range(2)))
+    before = faults()
+    for _ in range(20):
+        list(pool.map(step, range(2)))
+print(done, (faults() - before) / 20)
+"""
+    done, faults = subprocess.run(
+        [sys.executable, "-c", program], check=True, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)},
+    ).stdout.split()
+    if done == "True":
+        assert float(faults) < 500  # two thousand, with an arena a thread
+
+
 def test_one_step_is_a_step():
     net, (X, y) = make("float32"), rows(8, dtype="float32")
     rule = optim.SGD(net.parameters(), lr=0.5)

@@ -588,10 +588,11 @@ def keep_heap():
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
     return all(
         [mallopt(M_MMAP_THRESHOLD, 1 << 30),
-         mallopt(M_TRIM_THRESHOLD, 1 << 30)]
+         mallopt(M_TRIM_THRESHOLD, 1 << 30),
+         mallopt(M_ARENA_MAX, 1)]
     )
 
 
