@@ -16,6 +16,8 @@ from zerobook.safetensors import (
     FormatError,
     load_file,
     load_metadata,
+    read_array,
+    read_index,
     save_file,
     write_whole,
 )
@@ -51,6 +53,31 @@ def test_the_library_reads_our_files_and_we_read_its(arrays, tmp_path_factory):
     )
     same(arrays, load_file(folder / "theirs"))
     same(arrays, load_file(folder / "ours"))
+
+
+@given(bits=hnp.arrays("u2", hnp.array_shapes(min_dims=0, min_side=0)))
+def test_brain_floats_are_widened_to_the_same_values(bits, tmp_path_factory):
+    torch = pytest.importorskip("torch")
+    theirs = torch.from_numpy(bits.copy().view("i2")).view(torch.bfloat16)
+    path = tmp_path_factory.mktemp("brain") / "f"
+    reference = pytest.importorskip("safetensors.torch")
+    reference.save_file({"a": theirs, "b": torch.ones(3)}, path)
+    ours = load_file(path)
+    same(ours, {"a": theirs.float().numpy(), "b": np.ones(3, "f4")})
+    with open(path, "rb") as file:
+        place = read_index(path)["a"]
+        out = np.full(bits.shape, 7, np.float32)
+        assert read_array(file, place, out) is out
+    assert out.tobytes() == ours["a"].tobytes()
+
+
+def test_a_brain_float_has_two_bytes(tmp_path):
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [3],
+                               "data_offsets": [0, 12]}}).encode()
+    (tmp_path / "f").write_bytes(len(header).to_bytes(8, "little") + header
+                                 + bytes(12))
+    with pytest.raises(FormatError, match=r"a: shape \[3\] in 12 bytes"):
+        load_file(tmp_path / "f")
 
 
 def test_views_and_big_endian_numbers_are_stored_as_they_read(tmp_path):

@@ -188,7 +188,7 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     one = np.full(D, 1 / D, x.dtype)  # rows @ one: the means, by BLAS
     rows = x.data.reshape(-1, D)
     x_hat = rows - (rows @ one)[:, None]  # (N, D)
-    variance = (x_hat * x_hat) @ one  # (N,)
+    variance = np.vecdot(x_hat, x_hat) / D  # (N,)
     r = (1 / np.sqrt(variance + eps))[:, None]  # (N, 1)
     x_hat *= r
     y = x_hat if weight is None else x_hat * weight.data
@@ -212,7 +212,7 @@ def layer_norm_backward(g, x, weight, bias, x_hat, r):
     if x.requires_grad:
         D = x_hat.shape[1]
         u = g.copy() if weight is None else g * weight.data  # (N, D)
-        along = np.einsum("nd,nd->n", u, x_hat)[:, None] / D
+        along = np.vecdot(u, x_hat)[:, None] / D
         u -= u @ np.full((D, 1), 1 / D, u.dtype)
         u -= x_hat * along
         u *= r
@@ -843,9 +843,10 @@ def lstm_backward(dhs, dc, U, cs, A, squashed):
         np.multiply(dc, cs[t], out=e[1])
         np.multiply(dc, i, out=e[2])
         np.multiply(dh, squashed[t], out=e[3])
-        d = np.multiply(e, slope, out=ds[t].swapaxes(0, 1))
+        e *= slope
+        ds[t] = e.swapaxes(0, 1)
         dc *= f
-        dh = np.matmul(d, back).sum(axis=0)  # (N, H)
+        dh = np.matmul(e, back).sum(axis=0)  # (N, H)
     return ds.reshape(T, N, 4 * H), dh, dc
 
 
@@ -1220,10 +1221,14 @@ def _heads(x, n_head, parts):
 
 
 def _past_weights(query, key):
-    """Causal attention weights (N, h, S, T): a column for each query."""
-    T = query.shape[-2]
+    """Causal attention weights (N, h, S, T): a column for each query.
+
+    The queries belong to the last T of the S places.
+    """
+    S, T = key.shape[-2], query.shape[-2]
     P = key @ query.swapaxes(-1, -2)  # (N, h, S, T)
-    P += np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(P.dtype)
+    future = np.tri(S, T, T - S - 1, dtype=bool)
+    P += np.where(future, -np.inf, 0).astype(P.dtype)
     P -= P.max(axis=-2, keepdims=True)
     np.exp(P, out=P)
     P /= P.sum(axis=-2, keepdims=True)
@@ -1261,37 +1266,51 @@ def causal_self_attention(qkv, n_head, p=0.0, *, rng=None):
                          "(N, T, 3 D), D a multiple of the heads")
     Q, K, V = _heads(qkv.data, n_head, 3)
     Q = Q * Q.shape[-1] ** -0.5
-    P, mask = _past_weights(Q, K), None
-    A = P
-    if p:
-        A, mask = neural_network.dropout(P, p, rng=rng)
     N, h, T, d = V.shape
     y = np.empty((N, T, h * d), V.dtype)
-    np.matmul(A.swapaxes(-1, -2), V, out=_heads(y, h, 1)[0])
+    Y, kept = _heads(y, h, 1)[0], []
+    rng = np.random.default_rng(rng) if p else None
+    for rows, seen in query_blocks(T, T, True):
+        P, mask = _past_weights(Q[:, :, rows], K[:, :, seen]), None
+        A = P
+        if p:
+            A, mask = neural_network.dropout(P, p, rng=rng)
+        np.matmul(A.swapaxes(-1, -2), V[:, :, seen], out=Y[:, :, rows])
+        kept.append((rows, seen, P, A, mask))
 
     def backward(g):
         grad = np.empty_like(qkv.data)
-        _look_back_backward(g, y, grad, (Q, K, V), (P, A, mask))
+        _look_back_backward(g, y, grad, (Q, K, V), kept)
         qkv.accumulate(grad, owned=True)
 
     return from_op(y, (qkv,), backward)
 
 
 # %% 3.3 book/generative/gpt.md
-def _look_back_backward(g, y, grad, inputs, weights):
+def _send(a, b, to, first):
+    """Write ``a @ b`` into the array `to`, or add it there."""
+    if first:
+        np.matmul(a, b, out=to)
+    else:
+        to += a @ b
+
+
+def _look_back_backward(g, y, grad, inputs, kept):
     """Write the gradient of `causal_self_attention` into `grad`."""
-    (Q, K, V), (P, A, mask) = inputs, weights
-    n_head = Q.shape[1]
+    (Q, K, V), n_head = inputs, inputs[0].shape[1]
     G, Y = (_heads(a, n_head, 1)[0] for a in (g, y))  # (N, h, T, d)
     dQ, dK, dV = _heads(grad, n_head, 3)
-    np.matmul(A, G, out=dV)
-    Z = V @ G.swapaxes(-1, -2)  # (N, h, S, T)
-    if mask is not None:
-        Z = neural_network.dropout_backward(Z, mask)
-    Z -= np.einsum("nhtd,nhtd->nht", G, Y)[:, :, None]
-    Z *= P
-    np.matmul(Z, Q, out=dK)
-    np.matmul(Z.swapaxes(-1, -2), K, out=dQ)
+    along = np.einsum("nhtd,nhtd->nht", G, Y)[:, :, None]
+    for i, (rows, seen, P, A, mask) in enumerate(reversed(kept)):
+        some = G[:, :, rows]
+        _send(A, some, dV[:, :, seen], first=i == 0)
+        Z = V[:, :, seen] @ some.swapaxes(-1, -2)  # (N, h, S, T)
+        if mask is not None:
+            Z = neural_network.dropout_backward(Z, mask)
+        Z -= along[..., rows]
+        Z *= P
+        _send(Z, Q[:, :, rows], dK[:, :, seen], first=i == 0)
+        np.matmul(Z.swapaxes(-1, -2), K[:, :, seen], out=dQ[:, :, rows])
     dQ *= Q.shape[-1] ** -0.5
 
 

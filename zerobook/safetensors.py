@@ -15,6 +15,7 @@ TYPES = {
     "I8": np.dtype("i1"), "U64": np.dtype("<u8"), "U32": np.dtype("<u4"),
     "U16": np.dtype("<u2"), "U8": np.dtype("u1"), "BOOL": np.dtype("?"),
 }
+HALVED = {"BF16": np.dtype("<f4")}  # types of which the upper half is stored
 LONGEST_HEADER = 100_000_000  # bytes, as in the reference implementation
 
 
@@ -57,7 +58,8 @@ def once(pairs):
 def check_entry(name, entry, room):
     """The type, shape and place of one array; FormatError if they lie."""
     try:
-        dtype = TYPES[entry["dtype"]]
+        half = entry["dtype"] in HALVED
+        dtype = (HALVED if half else TYPES)[entry["dtype"]]
         shape, (start, stop) = entry["shape"], entry["data_offsets"]
         whole = [type(n) is int and 0 <= n < 1 << 48
                  for n in (*shape, start, stop)]
@@ -68,7 +70,7 @@ def check_entry(name, entry, room):
         count *= n  # a Python integer: it cannot overflow
     if not all(whole) or len(shape) > 32 or not start <= stop <= room:
         raise FormatError(f"{name}: {start} .. {stop} of {room} bytes")
-    if count * dtype.itemsize != stop - start:
+    if count * dtype.itemsize != (stop - start) * (1 + half):
         raise FormatError(f"{name}: shape {shape} in {stop - start} bytes")
     return dtype, tuple(shape), start, stop
 
@@ -85,7 +87,8 @@ def check_header(header, begin, size):
         dtype, shape, start, stop = entry
         if start != end:
             raise FormatError(f"{name}: begins at {start}, not at {end}")
-        places[name], end = (dtype, shape, begin + start), stop
+        places[name] = dtype, shape, begin + start, begin + stop
+        end = stop
     if end != size - begin:
         raise FormatError(f"{size - begin - end} bytes belong to no array")
     return {name: places[name] for name in entries}
@@ -118,15 +121,19 @@ def read_array(file, place, out=None):
     ----------
     file : binary file
     place : tuple
-        Type, shape and beginning, as `read_index` gives them.
+        Type, shape, beginning and end, as `read_index` gives them.
     out : ndarray, optional
         Contiguous, of this type and shape.
     """
-    dtype, shape, start = place
+    dtype, shape, start, stop = place
     out = np.empty(shape, dtype) if out is None else out
+    flat, half = out.reshape(-1), stop - start < out.nbytes
+    stored = np.empty(out.size, "<u2") if half else flat
     file.seek(start)
-    if file.readinto(out.reshape(-1).view(np.uint8)) != out.nbytes:
+    if file.readinto(stored.view(np.uint8)) != stored.nbytes:
         raise FormatError(f"{file.name}: the file ended early")
+    if half:
+        np.left_shift(stored, 16, out=flat.view("<u4"), dtype=np.uint32)
     return out
 
 
@@ -140,12 +147,14 @@ def load_file(path):
     Returns
     -------
     dict of str to ndarray
+        Brain floats (``BF16``) as float32, of the same values.
 
     Raises
     ------
     FormatError
         If the file is not a whole safetensors file. No more memory is
-        asked for than the file has bytes.
+        asked for than the file has bytes, or twice as much for brain
+        floats.
 
     Notes
     -----

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from zerobook.safetensors import FormatError, write_whole
 import base64
+from collections import Counter
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
@@ -606,3 +607,384 @@ def load(cls, folder):
 
 
 BPETokenizer.load = classmethod(load)
+
+
+# %% 3.3 book/generative/word_pieces.md
+IDEOGRAPHS = (
+    range(0x3400, 0x4DC0), range(0x4E00, 0xA000), range(0xF900, 0xFB00),
+    range(0x20000, 0x2A6E0), range(0x2A700, 0x2B820),
+    range(0x2B920, 0x2CEB0), range(0x2F800, 0x2FA20),
+)
+
+
+class Cleaned(dict):
+    """For `str.translate`: spaces made one, controls dropped."""
+
+    def __init__(self, ideographs):
+        self.alone = IDEOGRAPHS if ideographs else ()
+
+    def __missing__(self, code):
+        shown = chr(code)
+        kind = unicodedata.category(shown)
+        if shown in "\t\n\r" or kind[0] == "Z":
+            shown = " "
+        elif kind in ("Cc", "Cf", "Co") or code == 0xFFFD:
+            shown = ""
+        elif any(code in some for some in self.alone):
+            shown = f" {shown} "
+        self[code] = shown
+        return shown
+
+
+# %% 3.3 book/generative/word_pieces.md
+class Parted(dict):
+    """For `str.translate`: signs alone; capitals and accents, if wished."""
+
+    def __init__(self, lowercase, strip_accents):
+        self.lowercase, self.strip_accents = lowercase, strip_accents
+
+    def __missing__(self, code):
+        shown = chr(code)
+        kind = unicodedata.category(shown)
+        if kind[0] == "P" or (shown.isascii() and kind[0] == "S"):
+            shown = f" {shown} "
+        elif kind == "Mn" and self.strip_accents:
+            shown = ""
+        elif self.lowercase:
+            shown = shown.lower()
+        self[code] = shown
+        return shown
+
+
+# %% 3.3 book/generative/word_pieces.md
+BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+class WordPieceTokenizer:
+    """Words cut into the longest known pieces, in BERT's form.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        A token's number is its place; ``##`` marks a continuation. The
+        five of `BERT_SPECIALS` must be among them.
+    do_lower_case : bool
+        True for the models called uncased.
+    strip_accents : bool, optional
+        As `do_lower_case` by default.
+    tokenize_chinese_chars : bool
+        Whether each ideograph is a word of its own.
+
+    Notes
+    -----
+    Section 3.3; Schuster and Nakajima (2012), Devlin et al. (2019).
+    Characters are judged by Python's Unicode, which knows some hundred
+    newer signs than the tables of Hugging Face's library.
+
+    Examples
+    --------
+    >>> tokens = [*BERT_SPECIALS, "un", "##able", "!"]
+    >>> tokenizer = WordPieceTokenizer(tokens)
+    >>> ids = tokenizer.encode("Unable!")
+    >>> [tokenizer.tokens[i] for i in ids]
+    ['un', '##able', '!']
+    """
+
+    def __init__(self, tokens, do_lower_case=True, strip_accents=None,
+                 tokenize_chinese_chars=True):
+        self.tokens = list(tokens)
+        self.ids = {token: i for i, token in enumerate(self.tokens)}
+        self.check()
+        self.options = {"do_lower_case": do_lower_case,
+                        "strip_accents": strip_accents,
+                        "tokenize_chinese_chars": tokenize_chinese_chars}
+        self.decompose = (do_lower_case if strip_accents is None
+                          else strip_accents)
+        self.cleaned = Cleaned(tokenize_chinese_chars)
+        self.parted = Parted(do_lower_case, self.decompose)
+        self.cache = {}
+
+
+# %% 3.3 book/generative/word_pieces.md
+def _check_tokens(self):
+    """ValueError unless every token has one number."""
+    for name in BERT_SPECIALS:
+        if name not in self.ids:
+            raise ValueError(f"no {name} among the {len(self.tokens)} tokens")
+    for i, token in enumerate(self.tokens):
+        if not isinstance(token, str) or token in ("", "##"):
+            raise ValueError(f"token {i} is {token!r:.60}")
+        if self.ids[token] != i:
+            raise ValueError(f"token {i}, {token!r:.60}, stands at "
+                             f"{self.ids[token]} too")
+
+
+def in_words(self, text):
+    """The words of a text, as they are looked up; what is lost is lost."""
+    text = text.translate(self.cleaned)
+    if self.decompose:
+        text = unicodedata.normalize("NFD", text)
+    return text.translate(self.parted).split()
+
+
+WordPieceTokenizer.check = _check_tokens
+WordPieceTokenizer.in_words = in_words
+WordPieceTokenizer.vocab_size = property(lambda self: len(self.tokens))
+
+
+# %% 3.3 book/generative/word_pieces.md
+LONGEST_WORD = 100  # characters
+
+
+def encode_word(self, word):
+    """The longest piece first; all of the word is unknown if a part is."""
+    ids, start = [], 0
+    while start < len(word) <= LONGEST_WORD:
+        for end in range(len(word), start, -1):
+            i = self.ids.get("##" * (start > 0) + word[start:end])
+            if i is not None:
+                break
+        else:
+            break
+        ids.append(i)
+        start = end
+    if start < len(word):
+        ids = [self.ids["[UNK]"]]
+    if len(self.cache) < CACHE:
+        self.cache[word] = ids
+    return ids
+
+
+def encode_text(self, text):
+    """The tokens of a text, a list of int; `[MASK]` and its like in the
+    text are those tokens. What no piece fits is `[UNK]`.
+    """
+    ids = []
+    for i, part in enumerate(SPECIAL.split(text)):
+        if i % 2:
+            ids.append(self.ids[part])
+            continue
+        for word in self.in_words(part):
+            ids += self.cache.get(word) or self.encode_word(word)
+    return ids
+
+
+SPECIAL = re.compile(f"({'|'.join(map(re.escape, BERT_SPECIALS))})")
+WordPieceTokenizer.encode_word = encode_word
+WordPieceTokenizer.encode = encode_text
+
+
+# %% 3.3 book/generative/word_pieces.md
+def encode_pair(self, first, second=None):
+    """What a BERT reads: one text, or two.
+
+    Parameters
+    ----------
+    first, second : str
+
+    Returns
+    -------
+    ids, token_type_ids : lists of int of one length
+        ``[CLS] first [SEP] second [SEP]``, and 0 or 1 for each.
+    """
+    parts = [[self.ids["[CLS]"]] + self.encode(first)]
+    parts += [] if second is None else [self.encode(second)]
+    parts = [part + [self.ids["[SEP]"]] for part in parts]
+    types = [i for i, part in enumerate(parts) for _ in part]
+    return sum(parts, []), types
+
+
+def decode_words(self, ids):
+    """Words with a space between, but before ``. , ? !``, as in BERT's.
+
+    What `in_words` took away, capitals above all, does not come back.
+    """
+    for i in ids:
+        if not 0 <= i < len(self.tokens):
+            raise ValueError(
+                f"token {i} is none of 0 to {len(self.tokens) - 1}"
+            )
+    text = " ".join(self.tokens[i] for i in ids).replace(" ##", "")
+    return re.sub(r" ([.,?!])", r"\1", text)
+
+
+WordPieceTokenizer.encode_pair = encode_pair
+WordPieceTokenizer.decode = decode_words
+
+
+# %% 3.3 book/generative/word_pieces.md
+def train_word_pieces(cls, texts, vocab_size, min_frequency=2, **options):
+    """A tokenizer whose pieces are learned from a text, or from several.
+
+    Parameters
+    ----------
+    texts : str or iterable of str
+    vocab_size : int
+        Of all tokens; more if there are more letters, less if no pair
+        occurs `min_frequency` times any more.
+    min_frequency : int
+    **options
+        As for the class.
+    """
+    texts = [texts] if isinstance(texts, str) else texts
+    draft = cls(BERT_SPECIALS, **options)
+    bag = Counter(word for text in texts for word in draft.in_words(text))
+    cuts = {word: [word[0], *("##" + c for c in word[1:])] for word in bag}
+    names = sorted({letter for cut in cuts.values() for letter in cut})
+    number = {name: i for i, name in enumerate(names)}
+    pairs = PairCounts([[[number[letter] for letter in cuts[word]], n]
+                        for word, n in bag.items()])
+    while len(names) + len(BERT_SPECIALS) < vocab_size:
+        pair, count = pairs.most_frequent()
+        if pair is None or count < min_frequency:
+            break
+        left, right = names[pair[0]], names[pair[1]]
+        name = left + right.removeprefix("##")
+        new = number.setdefault(name, len(names))
+        names += [name] if new == len(names) else []
+        pairs.join(pair, new)
+    return cls([*BERT_SPECIALS, *names], **options)
+
+
+WordPieceTokenizer.train = classmethod(train_word_pieces)
+
+
+# %% 3.3 book/generative/word_pieces.md
+def word_piece_json(self):
+    """What stands in `tokenizer.json`, as dicts and lists."""
+    plain = {"single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+    cls, sep, a, b = (
+        {kind: {"id": name, "type_id": second}} for kind, name, second in (
+            ("SpecialToken", "[CLS]", 0), ("SpecialToken", "[SEP]", 0),
+            ("Sequence", "A", 0), ("Sequence", "B", 1)))
+    last = {"SpecialToken": {"id": "[SEP]", "type_id": 1}}
+    return {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [{"id": self.ids[name], "content": name, **plain}
+                         for name in BERT_SPECIALS],
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": True,
+            "handle_chinese_chars": self.options["tokenize_chinese_chars"],
+            "strip_accents": self.options["strip_accents"],
+            "lowercase": self.options["do_lower_case"]},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing", "single": [cls, a, sep],
+            "pair": [cls, a, sep, b, last],
+            "special_tokens": {
+                name: {"id": name, "ids": [self.ids[name]], "tokens": [name]}
+                for name in ("[CLS]", "[SEP]")}},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]",
+                  "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": LONGEST_WORD,
+                  "vocab": self.ids},
+    }
+
+
+WordPieceTokenizer.tokenizer_json = word_piece_json
+
+
+# %% 3.3 book/generative/word_pieces.md
+def save_word_pieces(self, folder, context=None):
+    """Write the tokenizer where Hugging Face's libraries look for it.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; other files in it are left alone.
+    context : int, optional
+        How many tokens the model reads, for ``model_max_length``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"tokenizer_class": "BertTokenizer", **self.options}
+    config |= {f"{name[1:-1].lower()}_token": name for name in BERT_SPECIALS}
+    if context is not None:
+        config["model_max_length"] = context
+    for name, content in {
+        "vocab.txt": "".join(f"{token}\n" for token in self.tokens),
+        "tokenizer_config.json": as_json(config),
+        "tokenizer.json": as_json(self.tokenizer_json()),
+    }.items():
+        write_whole(folder / name, [content.encode()])
+
+
+WordPieceTokenizer.save = save_word_pieces
+
+
+# %% 3.3 book/generative/word_pieces.md
+def read_word_piece_json(path):
+    """Tokens in order and the options of a `tokenizer.json`."""
+    file = read_json(path)
+    model, steps = file.get("model"), file.get("normalizer")
+    expect(path, "model", model, type="WordPiece", unk_token="[UNK]",
+           continuing_subword_prefix="##",
+           max_input_chars_per_word=LONGEST_WORD)
+    expect(path, "normalizer", steps, type="BertNormalizer", clean_text=True)
+    expect(path, "pre_tokenizer", file.get("pre_tokenizer"),
+           type="BertPreTokenizer")
+    for token in file.get("added_tokens") or []:
+        if token["content"] not in BERT_SPECIALS:
+            raise FormatError(f"{path}: an added token "
+                              f"{token['content']!r:.60}")
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    if sorted(model["vocab"].values()) != [*range(len(tokens))]:
+        raise FormatError(f"{path}: {len(tokens)} tokens, but not the "
+                          f"numbers 0 to {len(tokens) - 1}")
+    return tokens, {"do_lower_case": steps["lowercase"],
+                    "strip_accents": steps["strip_accents"],
+                    "tokenize_chinese_chars": steps["handle_chinese_chars"]}
+
+
+def read_vocab_txt(folder):
+    """The same from the two older files; options are BERT's if not given."""
+    path, beside = folder / "vocab.txt", folder / "tokenizer_config.json"
+    if path.stat().st_size > LONGEST_FILE:
+        raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
+    tokens = path.read_bytes().decode("utf-8").split("\n")
+    tokens = [token.removesuffix("\r") for token in tokens]
+    config = read_json(beside) if beside.exists() else {}
+    names = "do_lower_case", "strip_accents", "tokenize_chinese_chars"
+    options = {name: config[name] for name in names if name in config}
+    return tokens[:-1] if tokens[-1] == "" else tokens, options
+
+
+# %% 3.3 book/generative/word_pieces.md
+def load_word_pieces(cls, folder):
+    """Read a tokenizer that `save`, `tokenizers` or `transformers` wrote.
+
+    Parameters
+    ----------
+    folder : path
+        With `tokenizer.json`, or with `vocab.txt`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither is there.
+    FormatError
+        A ValueError, if the files are damaged or ask for steps that BERT's
+        tokenizer does not have; the message names file and step.
+    """
+    folder = Path(folder)
+    path = folder / "tokenizer.json"
+    try:
+        if path.exists():
+            tokens, options = read_word_piece_json(path)
+        else:
+            path = folder / "vocab.txt"
+            tokens, options = read_vocab_txt(folder)
+        for name, value in options.items():
+            if value not in ((True, False, None) if name == "strip_accents"
+                             else (True, False)):
+                raise FormatError(f"{path}: {name} is {value!r:.60}")
+        return cls(tokens, **options)
+    except FormatError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise FormatError(f"{path}: cannot be read: {error!s:.200}") from None
+
+
+WordPieceTokenizer.load = classmethod(load_word_pieces)

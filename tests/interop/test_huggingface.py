@@ -20,7 +20,7 @@ from zerobook.interop.huggingface import (
 from zerobook.models.bert import BERT, BertConfig
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.safetensors import FormatError, load_file, save_file
-from zerobook.tokenizers import BPETokenizer
+from zerobook.tokenizers import BPETokenizer, WordPieceTokenizer
 
 torch = oracle("torch")
 transformers = oracle("transformers")
@@ -415,9 +415,48 @@ def test_a_tokenizer_larger_than_its_model_is_refused(ours, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_word_piece_tokenizer_is_left_to_others(tmp_path):
-    model = stir(BERT(BertConfig(**BERT_SIZES), rng=0))
-    save_bert(model, None, tmp_path)
+def test_a_bert_comes_with_its_word_pieces(tmp_path):
+    pieces = WordPieceTokenizer.train(TEXT, vocab_size=90)
+    config = BertConfig(**BERT_SIZES | {"vocab_size": pieces.vocab_size})
+    model = stir(BERT(config, rng=0))
+    save_bert(model, pieces, tmp_path)
+    for name in ("tokenizer.json", "vocab.txt"):
+        again, read = load_bert(tmp_path)
+        assert read.tokens == pieces.tokens
+        (tmp_path / "tokenizer.json").unlink(missing_ok=True)
+    ids, types = read.encode_pair(TEXT[:20], TEXT[20:30])
+    auto = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path)
+    with torch.no_grad():
+        theirs = auto(torch.tensor([ids]),
+                      token_type_ids=torch.tensor([types])).logits
+    here = again.score(again([ids], token_type_ids=[types])).data
+    np.testing.assert_allclose(here, theirs, atol=1e-5)
+
+
+def test_word_pieces_that_cannot_be_read_are_an_error(tmp_path):
+    save_bert(stir(BERT(BertConfig(**BERT_SIZES), rng=0)), None, tmp_path)
     (tmp_path / "tokenizer.json").write_text(
         json.dumps({"model": {"type": "WordPiece"}}))
-    assert load_bert(tmp_path)[1] is None
+    with pytest.raises(FormatError, match="unk_token"):
+        load_bert(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "bert"])
+def test_brain_floats_are_opened(kind, tmp_path):
+    if kind == "gpt2":
+        theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(
+            vocab_size=60, n_positions=16, n_embd=32, n_layer=2, n_head=4))
+    else:
+        theirs = transformers.BertModel(transformers.BertConfig(
+            vocab_size=60, hidden_size=32, num_hidden_layers=2,
+            num_attention_heads=4, intermediate_size=64))
+    with torch.no_grad():
+        for p in theirs.parameters():
+            p += 0.1 * torch.randn(p.shape)
+    theirs = theirs.eval().to(torch.bfloat16)
+    theirs.save_pretrained(tmp_path, max_shard_size="40KB")
+    ids = np.arange(24).reshape(2, 12)
+    with torch.no_grad():
+        there = theirs.float()(torch.from_numpy(ids))[0]
+    model, _ = (load_gpt if kind == "gpt2" else load_bert)(tmp_path)
+    np.testing.assert_allclose(model(ids).data, there, atol=1e-5)

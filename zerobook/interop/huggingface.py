@@ -131,7 +131,7 @@ def save_gpt(model, tokenizer, folder):
     Parameters
     ----------
     model : GPT
-    tokenizer : BPETokenizer or None
+    tokenizer : BPETokenizer, WordPieceTokenizer or None
     folder : path
         Made if it is not there. Files of these names in it are replaced
         when all new ones are complete; others are left alone.
@@ -319,7 +319,7 @@ def find_weights(folder, views, found, base):
         there = [n for n in names if n in found]
         if not there:
             raise FormatError(f"{folder}: no {key} in its files")
-        path, (dtype, shape, _) = found[there[0]]
+        path, (dtype, shape, *_) = found[there[0]]
         if shape != view.shape or dtype.kind != "f":
             raise FormatError(f"{path}: {there[0]} is {dtype} {shape}, where "
                               f"config.json wants floats {view.shape}")
@@ -347,15 +347,18 @@ def fill(pairs, found):
 
 
 def load_tokenizer(folder, vocab_size):
-    """The byte-level BPE of a folder; None if it has none or another kind."""
+    """The tokenizer of a folder, of either kind; None if it has none."""
     path = folder / "tokenizer.json"
     if path.exists():
         model = tokenizers.read_json(path).get("model")
-        if isinstance(model, dict) and model.get("type") == "WordPiece":
+        pieces = isinstance(model, dict) and model.get("type") == "WordPiece"
+    else:
+        pieces = (folder / "vocab.txt").exists()
+        if not pieces and not (folder / "vocab.json").exists():
             return None
-    elif not (folder / "vocab.json").exists():
-        return None
-    tokenizer = tokenizers.BPETokenizer.load(folder)
+    kind = (tokenizers.WordPieceTokenizer if pieces
+            else tokenizers.BPETokenizer)
+    tokenizer = kind.load(folder)
     if tokenizer.vocab_size > vocab_size:
         raise FormatError(f"{path}: {tokenizer.vocab_size} tokens, but "
                           f"config.json has vocab_size {vocab_size}")
@@ -418,8 +421,8 @@ def load_bert(folder, *, dtype=np.float32):
     """Open a BERT that `save_bert` or `transformers` wrote.
 
     As `load_gpt`.  The model has a `pooler` and a `head` if the files have
-    the weights of one; the tokenizer is None where it is no byte-level BPE,
-    as WordPiece, which the first BERTs used.  Section 3.3.
+    the weights of one; the tokenizer is a `WordPieceTokenizer` in most
+    BERT folders, a `BPETokenizer` in others.  Section 3.3.
     """
     folder = Path(folder)
     path = folder / "config.json"

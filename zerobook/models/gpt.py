@@ -331,7 +331,7 @@ class KVCache:
 def _normed(x, norm):
     """`layer_norm` of rows, on arrays."""
     D = x.shape[-1]
-    y = x - x.sum(axis=-1, keepdims=True) / D
+    y = x - np.add.reduce(x, axis=-1, keepdims=True) / D
     y /= np.sqrt(np.vecdot(y, y) / D + norm.eps)[:, None]
     y *= norm.weight.data
     y += norm.bias.data
@@ -433,6 +433,8 @@ def recall(self, rows):
     n, t = self.held.shape
     if not 0 < t < rows.shape[1]:
         return False
+    if n == len(rows) and (rows[:, :t] == self.held).all():
+        return True
     same = (rows[:, None, :t] == self.held).all(axis=-1)  # (N, n)
     if not same.any(axis=1).all():
         return False
