@@ -1240,7 +1240,8 @@ def causal_self_attention(qkv, n_head, p=0.0, *, rng=None):
     """Each position looks back, in several heads: one node.
 
     Derived in section 3.3; equal to `scaled_dot_product_attention` with
-    ``is_causal=True`` on the three parts, cut into heads.
+    ``is_causal=True`` on the three parts, cut into heads.  A ValueError if
+    `n_head` does not divide a third of the last axis.
 
     Parameters
     ----------
@@ -1255,11 +1256,6 @@ def causal_self_attention(qkv, n_head, p=0.0, *, rng=None):
     Returns
     -------
     Tensor of shape (N, T, D)
-
-    Raises
-    ------
-    ValueError
-        If `n_head` does not divide a third of the last axis.
     """
     if qkv.ndim != 3 or qkv.shape[-1] % (3 * n_head):
         raise ValueError(f"qkv {qkv.shape} for {n_head} heads: want "

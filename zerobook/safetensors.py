@@ -137,6 +137,7 @@ def read_array(file, place, out=None):
     return out
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def load_file(path):
     """Read all arrays of a safetensors file.
 

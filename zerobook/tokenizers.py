@@ -677,9 +677,8 @@ class WordPieceTokenizer:
 
     Notes
     -----
-    Section 3.3; Schuster and Nakajima (2012), Devlin et al. (2019).
-    Characters are judged by Python's Unicode, which knows some hundred
-    newer signs than the tables of Hugging Face's library.
+    Section 3.3; Schuster and Nakajima (2012), Devlin et al. (2019). Python's
+    Unicode knows some hundred newer signs than Hugging Face's tables.
 
     Examples
     --------
@@ -755,6 +754,10 @@ def encode_word(self, word):
     return ids
 
 
+WordPieceTokenizer.encode_word = encode_word
+
+
+# %% 3.3 book/generative/word_pieces.md
 def encode_text(self, text):
     """The tokens of a text, a list of int; `[MASK]` and its like in the
     text are those tokens. What no piece fits is `[UNK]`.
@@ -770,7 +773,6 @@ def encode_text(self, text):
 
 
 SPECIAL = re.compile(f"({'|'.join(map(re.escape, BERT_SPECIALS))})")
-WordPieceTokenizer.encode_word = encode_word
 WordPieceTokenizer.encode = encode_text
 
 
@@ -938,6 +940,7 @@ def read_word_piece_json(path):
                     "tokenize_chinese_chars": steps["handle_chinese_chars"]}
 
 
+# %% 3.3 book/generative/word_pieces.md
 def read_vocab_txt(folder):
     """The same from the two older files; options are BERT's if not given."""
     path, beside = folder / "vocab.txt", folder / "tokenizer_config.json"
