@@ -390,7 +390,7 @@ BPETokenizer.eos_token_id = property(
 )
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def written(token):
     """Bytes as the printable characters of GPT-2's files."""
     return "".join(BYTE_CHARS[b] for b in token)
@@ -423,7 +423,7 @@ def tokenizer_json(self):
 BPETokenizer.tokenizer_json = tokenizer_json
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def save(self, folder, context=None):
     """Write the tokenizer where Hugging Face's libraries look for it.
 
@@ -468,7 +468,7 @@ BPETokenizer.config = config
 BPETokenizer.save = save
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def tiktoken_ranks(self):
     """Number of each token but the specials, for `tiktoken.Encoding`.
 
@@ -496,7 +496,7 @@ BPETokenizer.tiktoken_ranks = tiktoken_ranks
 BPETokenizer.save_tiktoken = save_tiktoken
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 LONGEST_FILE = 100_000_000  # bytes; GPT-2's has 2 million
 CHAR_BYTES = {c: b for b, c in BYTE_CHARS.items()}
 
@@ -529,7 +529,7 @@ def unwritten(token):
     return bytes(CHAR_BYTES[c] for c in token)
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def read_tokenizer_json(path):
     """Vocabulary, merges and specials of a `tokenizer.json`."""
     file = read_json(path)
@@ -555,7 +555,7 @@ def read_tokenizer_json(path):
     return model["vocab"], model["merges"], specials
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def read_vocab_and_merges(folder):
     """The same from the two older files; specials are what nothing makes."""
     vocab = read_json(folder / "vocab.json")
@@ -570,7 +570,7 @@ def read_vocab_and_merges(folder):
     return vocab, merges, specials
 
 
-# %% 3.3 book/generative/byte_pair_encoding.md
+# %% 3.3 book/generative/tokenizer_files.md
 def load(cls, folder):
     """Read a tokenizer that `save`, `tokenizers` or `transformers` wrote.
 
