@@ -26,7 +26,7 @@ SITE = ROOT / "_build" / "html"
 NOTEBOOKS = sorted(SITE.rglob("*.ipynb"))
 NAMES = [str(path.relative_to(SITE)) for path in NOTEBOOKS]
 
-OUTSIDE = re.compile(r"torch|onnx|transformers")
+OUTSIDE = re.compile("torch|onnx|transformers|tokenizers")
 
 # Runs in the clean environment; prints the errors of the cells as JSON.
 RUN = """
