@@ -4,6 +4,7 @@
 import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import Tensor, from_op, grad_enabled
+from zerobook.memory import aligned_empty, chunks
 from zerobook.autograd import unbroadcast
 import math
 
@@ -147,12 +148,6 @@ def linear(x, weight, bias=None):
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def chunks(n, size=1, room=1 << 18):
-    """Cut `n` rows of `size` numbers into slices of about `room` numbers."""
-    step = max(1, room // max(size, 1))
-    return [slice(i, i + step) for i in range(0, n, step)]
-
-
 def gelu(x):
     """Gaussian error linear unit in tanh form, keeping its derivative."""
     x = as_tensor(x)
@@ -801,52 +796,61 @@ GATE_SCALE = np.array([[[0.5]], [[0.5]], [[1.0]], [[0.5]]])  # i, f, g, o
 def gates_first(weight):
     """(D, 4H) -> (4, D, H), halved for the gates that are sigmoids."""
     blocks = weight.reshape(len(weight), 4, -1).transpose(1, 0, 2)
-    return np.multiply(blocks, GATE_SCALE.astype(weight.dtype), order="C")
+    room = aligned_empty(blocks.shape, weight.dtype)
+    return np.multiply(blocks, GATE_SCALE.astype(weight.dtype), out=room)
 
 
 def lstm_forward(X, W, U, b, h0, c0):
     """States and cells (T + 1, N, H), gates (T, 4, N, H), tanh of cells."""
-    A = np.matmul(X[:, None], gates_first(W))  # (T, 4, N, H)
-    A += gates_first(b[None])
-    hs, cs = np.empty((2, len(X) + 1, *h0.shape), A.dtype)
-    hs[0], cs[0], squashed = h0, c0, np.empty_like(hs[1:])
-    U, product = gates_first(U), np.empty(A.shape[1:], A.dtype)
+    T, (N, H), dtype = len(X), h0.shape, X.dtype
+    W, U, b = gates_first(W), gates_first(U), gates_first(b[None])
+    hs, cs = aligned_empty((2, T + 1, N, H), dtype)
+    hs[0], cs[0] = h0, c0
+    A, squashed, product = (
+        aligned_empty(s, dtype) for s in ((T, 4, N, H), (T, N, H), (4, N, H))
+    )
+    np.matmul(X[:, None], W, out=A)
     for t, a in enumerate(A):
         a += np.matmul(hs[t], U, out=product)
+        a += b
         np.tanh(a, out=a)
         for gates in (a[:2], a[3]):
             gates += 1
             gates *= 0.5
-        i, f, g, o = a
-        np.multiply(f, cs[t], out=cs[t + 1])
-        cs[t + 1] += i * g
-        np.tanh(cs[t + 1], out=squashed[t])
-        np.multiply(o, squashed[t], out=hs[t + 1])
+        (i, f, g, o), c, h = a, cs[t + 1], hs[t + 1]
+        np.multiply(f, cs[t], out=c)
+        c += np.multiply(i, g, out=h)  # h has room until its turn comes
+        np.tanh(c, out=squashed[t])
+        np.multiply(o, squashed[t], out=h)
     return hs, cs, A, squashed
 
 
 # %% 2.2.2 book/deep_learning/lstm.md
-def lstm_backward(dhs, dc, U, cs, A, squashed):
+def lstm_backward(dhs, dc_n, U, cs, A, squashed):
     """Gradients by the sums, (T, N, 4H), and by the first state and cell."""
     T, _, N, H = A.shape
-    back = np.ascontiguousarray(U.reshape(H, 4, H).transpose(1, 2, 0))
-    ds, dh = np.empty((T, N, 4, H), A.dtype), np.zeros((N, H), A.dtype)
-    slope, e = np.empty((2, 4, N, H), A.dtype)
+    dh, dc = aligned_empty((2, N, H), A.dtype)
+    dh[...], dc[...] = 0, dc_n
+    ds, back = (aligned_empty(s, A.dtype) for s in ((T, N, 4, H), (4, H, H)))
+    back[...] = U.reshape(H, 4, H).transpose(1, 2, 0)
+    slope, e, work = aligned_empty((3, 4, N, H), A.dtype)
     for t in reversed(range(T)):
+        (i, f, g, o), squash = A[t], squashed[t]
         dh += dhs[t]
-        a, i, f, g, o = A[t], *A[t]
-        dc += dh * o * (1 - squashed[t] ** 2)
-        np.subtract(1, a, out=slope)
-        slope *= a  # y (1 - y): sigmoid
-        np.subtract(1, g * g, out=slope[2])  # 1 - y²: tanh
-        np.multiply(dc, g, out=e[0])
-        np.multiply(dc, cs[t], out=e[1])
-        np.multiply(dc, i, out=e[2])
-        np.multiply(dh, squashed[t], out=e[3])
+        np.multiply(dh, squash, out=e[3])
+        np.multiply(e[3], squash, out=work[0])
+        np.subtract(dh, work[0], out=work[0])  # dh (1 - tanh²)
+        work[0] *= o
+        dc += work[0]
+        for k, partner in enumerate((g, cs[t], i)):
+            np.multiply(dc, partner, out=e[k])
+        dc *= f
+        np.multiply(A[t], A[t], out=slope)
+        for k, y in ((slice(2), A[t, :2]), (2, 1), (3, o)):
+            np.subtract(y, slope[k], out=slope[k])  # sigmoid: y - y²
         e *= slope
         ds[t] = e.swapaxes(0, 1)
-        dc *= f
-        dh = np.matmul(e, back).sum(axis=0)  # (N, H)
+        np.matmul(e, back, out=work).sum(axis=0, out=dh)
     return ds.reshape(T, N, 4 * H), dh, dc
 
 

@@ -2,6 +2,7 @@
 """Update rules: they change an array in place and return nothing."""
 
 import numpy as np
+from zerobook.memory import aligned_empty
 import math
 
 
@@ -158,10 +159,10 @@ class FlatGroup:
         if len({p.data.dtype for p in params}) > 1:
             raise TypeError("the parameters of a group must share a dtype")
         sizes = [p.data.size for p in params]
-        dtype = params[0].data.dtype if params else np.float32
-        self.data = np.empty(sum(sizes), dtype)
-        self.grad = np.zeros_like(self.data)
-        self.scratch = np.empty(min(sum(sizes), BLOCK), dtype)
+        self.size = sum(sizes)
+        self.dtype = params[0].data.dtype if params else np.float32
+        self.data, self.grad = self.zeros(), self.zeros()
+        self.scratch = aligned_empty((min(self.size, BLOCK),), self.dtype)
         ends = np.cumsum(sizes, dtype=int)
         self.places = [
             (p, slice(end - n, end), self.data[end - n : end], view)
@@ -170,11 +171,17 @@ class FlatGroup:
         ]
         self.gather()
 
+    def zeros(self):
+        """A zero for each number of the group."""
+        array = aligned_empty((self.size,), self.dtype)
+        array.fill(0)
+        return array
+
     def gather(self):
         """Fetch what lies elsewhere; return the slices that have gradients."""
         runs = []
         for p, place, flat, grad in self.places:
-            if p.data.base is not self.data:
+            if p.data.base is not self.data.base:
                 flat[:] = p.data.ravel()
                 p.data = flat.reshape(p.data.shape)
             p._buffer = grad
@@ -229,7 +236,7 @@ class Optimizer:
             self.param_groups.append(group)
         self.flat = [FlatGroup(g["params"]) for g in self.param_groups]
         self.state = [
-            {name: np.zeros_like(flat.data) for name in self.memory}
+            {name: flat.zeros() for name in self.memory}
             for flat in self.flat
         ]
 
