@@ -74,13 +74,13 @@ def target_array(y, like):
     return y.astype(like.dtype, copy=False) if y.dtype.kind == "f" else y
 
 
-def lift_loss(f, f_backward, same_shape=True):
-    """As `lift`, for a loss of a prediction and a target."""
+def lift_loss(f, f_backward):
+    """As `lift`, for a loss of a prediction and a target of one shape."""
 
     def operation(y_hat, y):
         y_hat = as_tensor(y_hat)
         y = target_array(y, y_hat.data)
-        if same_shape and y.shape != y_hat.shape:
+        if y.shape != y_hat.shape:
             raise ValueError(f"target {y.shape} for prediction {y_hat.shape}")
         value = np.asarray(f(y_hat.data, y), y_hat.data.dtype)
 
@@ -99,9 +99,28 @@ squared_error = lift_loss(losses.squared_error, losses.squared_error_backward)
 binary_cross_entropy = lift_loss(
     losses.binary_cross_entropy, losses.binary_cross_entropy_backward
 )
-cross_entropy = lift_loss(
-    losses.cross_entropy, losses.cross_entropy_backward, same_shape=False
-)
+
+
+# %% 2.1.1 book/deep_learning/fused.md
+def cross_entropy(y_hat, y):
+    """Mean negative log-likelihood of classes (...), from scores (..., K)."""
+    y_hat = as_tensor(y_hat)
+    y = target_array(y, y_hat.data)
+    log_p = activations.log_softmax(y_hat.data)
+    value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
+
+    def backward(g):
+        grad = losses.cross_entropy_backward(g, y_hat.data, y, log_p)
+        y_hat.accumulate(grad, owned=True)
+
+    return from_op(value, (y_hat,), backward)
+
+
+# %% 2.1.1 book/deep_learning/fused.md
+def sum_rows(g):
+    """Sum of (..., D) over all axes but the last, by one product."""
+    rows = g.reshape(-1, g.shape[-1])
+    return np.ones(len(rows), g.dtype) @ rows
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -133,16 +152,16 @@ def linear(x, weight, bias=None):
     parents = (x, weight) if bias is None else (x, weight, bias)
 
     def backward(g):
-        wanted = [p.requires_grad for p in parents] + [False]
-        dx, dweight, dbias = neural_network.linear_backward(
-            g.reshape(y.shape), rows, weight.data, wanted, weight.vacant()
+        g, wanted = g.reshape(y.shape), (x.requires_grad, weight.requires_grad)
+        dx, dweight, _ = neural_network.linear_backward(
+            g, rows, weight.data, (*wanted, False), weight.vacant()
         )
         if wanted[0]:
             x.accumulate(dx.reshape(x.shape), owned=True)
         if wanted[1]:
             weight.accumulate(dweight, owned=True)
-        if wanted[2]:
-            bias.accumulate(dbias, owned=True)
+        if bias is not None and bias.requires_grad:
+            bias.accumulate(sum_rows(g), owned=True)
 
     return from_op(y.reshape(*x.shape[:-1], len(y.T)), parents, backward)
 
@@ -201,7 +220,7 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
 def layer_norm_backward(g, x, weight, bias, x_hat, r):
     """Send the gradient `g` of `layer_norm` to its three inputs."""
     if bias is not None:
-        bias.accumulate(g.sum(axis=0), owned=True)
+        bias.accumulate(sum_rows(g), owned=True)
     if weight is not None:
         weight.accumulate(np.einsum("nd,nd->d", g, x_hat), owned=True)
     if x.requires_grad:
@@ -238,12 +257,13 @@ def dropout(x, p=0.5, training=True, *, rng=None):
 def sum_by_index(g, index, n):
     """Row i of the result is the sum of the rows of `g` whose index is i."""
     total = np.zeros((n, g.shape[-1]), g.dtype)
-    if index.size:
-        order = np.argsort(index, kind="stable")
-        index = index[order]
-        new = np.append(True, index[1:] != index[:-1])
-        starts = np.flatnonzero(new)
-        total[index[starts]] = np.add.reduceat(g[order], starts, axis=0)
+    order = np.argsort(index, kind="stable")
+    for some in chunks(len(order), room=256):
+        rows = order[some]
+        word = index[rows]
+        new = np.flatnonzero(np.append(True, word[1:] != word[:-1]))
+        hot = (word[new, None] == word).astype(g.dtype)
+        total[word[new]] += hot @ g[rows]
     return total
 
 
@@ -384,6 +404,45 @@ def correlate_input(g, w, shape, stride):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
+def with_border(x, border, value=0.0):
+    """(N, H, W, C) -> (N, H + 2 bh, W + 2 bw, C), `value` around it."""
+    (N, H, W, C), (bh, bw) = x.shape, border
+    if not bh and not bw:
+        return x
+    out = np.empty((N, H + 2 * bh, W + 2 * bw, C), x.dtype)
+    out[:, :bh] = out[:, bh + H :] = value
+    out[:, :, :bw] = out[:, :, bw + W :] = value
+    out[:, bh : bh + H, bw : bw + W] = x
+    return out
+
+
+def without_border(x, border):
+    """Undo `with_border`."""
+    (_, H, W, _), (bh, bw) = x.shape, border
+    return x[:, bh : H - bh, bw : W - bw]
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def correlate_backward(g, x, w, padding):
+    """Gradients by `x` and by `w`, at stride 1; `x` had zeros around it."""
+    (kh, kw, C, O), (N, H, W, _) = w.shape, x.shape
+    g = with_border(g, (kh - 1 - padding[0], kw - 1 - padding[1]))
+    turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+    turned = turned.reshape(kh, kw * O, C)
+    dx, dw = np.empty(x.shape, g.dtype), np.zeros((kh, C, kw * O), g.dtype)
+    shape = cut(H, W, kw * O * C)
+    for some in chunks(N, H * W * max(kw * O, C)):
+        part, rows = (a[some].reshape(-1, *shape, C) for a in (dx, x))
+        for u, S in enumerate(bands(g[some], (kh, kw), (1, 1), shape)):
+            if u:
+                part += S @ turned[u]
+            else:
+                np.matmul(S, turned[u], out=part)
+            dw[u] += (rows.swapaxes(-1, -2) @ S).sum(axis=(0, 1))
+    return dx, dw.reshape(kh, C, kw, O)[::-1, :, ::-1].swapaxes(1, 2)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
 def pair(n):
     """A number for both directions, or a pair (down, across)."""
     return (n, n) if isinstance(n, int) else tuple(n)
@@ -391,25 +450,12 @@ def pair(n):
 
 def channels_last(x, padding=(0, 0), value=0.0):
     """(N, C, H, W) -> (N, H + 2 ph, W + 2 pw, C), padded with `value`."""
-    x, (ph, pw) = x.transpose(0, 2, 3, 1), padding
-    if not ph and not pw:
-        return x
-    N, H, W, C = x.shape
-    out = np.full((N, H + 2 * ph, W + 2 * pw, C), value, x.dtype)
-    out[:, ph : ph + H, pw : pw + W] = x
-    return out
+    return with_border(x.transpose(0, 2, 3, 1), padding, value)
 
 
 def channels_first(x, padding=(0, 0)):
     """Undo `channels_last`: cut the padding off, channels second."""
-    (ph, pw), (_, H, W, _) = padding, x.shape
-    return x[:, ph : H - ph, pw : W - pw].transpose(0, 3, 1, 2)
-
-
-def sum_places(g):
-    """Sum of (N, H, W, O) over all but the channels."""
-    rows = g.reshape(-1, g.shape[-1])
-    return np.ones(len(rows), g.dtype) @ rows
+    return without_border(x, padding).transpose(0, 3, 1, 2)
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -429,6 +475,22 @@ def check_window(name, x, kernel_size, stride, padding, channels=None):
         if channels is None and 2 * p > k:
             raise ValueError(f"{name}: padding {padding} is more than half "
                              f"of kernel {kernel_size}")
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def conv2d_backward(g, x, weight, stride, padding):
+    """Gradients (N, H, W, C) and (kh, kw, C, O); None if nobody asks."""
+    maps, kernel = channels_last(x.data), weight.shape[:2]
+    both = x.requires_grad and weight.requires_grad and stride == (1, 1)
+    if both and all(p < k for p, k in zip(padding, kernel)):
+        return correlate_backward(g, maps, weight.data, padding)
+    maps, dx, dw = with_border(maps, padding), None, None
+    if weight.requires_grad:
+        dw = correlate_weight(g, maps, kernel, stride)
+    if x.requires_grad:
+        dx = correlate_input(g, weight.data, maps.shape, stride)
+        dx = without_border(dx, padding)
+    return dx, dw
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -459,20 +521,18 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     x, weight = as_tensor(x, weight), as_tensor(weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
-    padded = channels_last(x.data, padding)
     b = None if bias is None else bias.data
-    y = correlate(padded, weight.data, stride, b)
+    y = correlate(channels_last(x.data, padding), weight.data, stride, b)
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
         if bias is not None:
-            bias.accumulate(sum_places(g), owned=True)
-        if weight.requires_grad:
-            dw = correlate_weight(g, padded, kernel, stride)
-            weight.accumulate(dw, owned=True)
+            bias.accumulate(sum_rows(g), owned=True)
+        dx, dw = conv2d_backward(g, x, weight, stride, padding)
         if x.requires_grad:
-            dx = correlate_input(g, weight.data, padded.shape, stride)
-            x.accumulate(channels_first(dx, padding), owned=True)
+            x.accumulate(channels_first(dx), owned=True)
+        if weight.requires_grad:
+            weight.accumulate(dw, owned=True)
 
     parents = tuple(p for p in (x, weight, bias) if p is not None)
     return from_op(channels_first(y), parents, backward)
@@ -530,7 +590,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     def backward(g):
         g = channels_last(g, padding)
         if bias is not None:
-            bias.accumulate(sum_places(g), owned=True)
+            bias.accumulate(sum_rows(g), owned=True)
         if weight.requires_grad:
             dw = correlate_weight(maps, g, kernel, stride)
             weight.accumulate(dw.swapaxes(2, 3), owned=True)
@@ -545,17 +605,19 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 # %% 2.2.1 book/deep_learning/convolution.md
 def max_pool_backward(g, y, x, kernel_size, stride):
     """Gradient by `x`, channels last: the first that equals `y` gets `g`."""
-    dx = np.zeros(x.shape, g.dtype)
-    apart = all(s >= k for s, k in zip(stride, kernel_size))
+    tiled = kernel_size == stride and not any(
+        n % k for n, k in zip(x.shape[1:3], kernel_size)
+    )
+    dx = (np.empty if tiled else np.zeros)(x.shape, g.dtype)
     for some in chunks(len(x), x.size // max(len(x), 1)):
         h, top = np.ascontiguousarray(g[some]), y[some]
-        free = np.ones(top.shape, bool)  # the winner is not found yet
+        free = True  # the winner is not found yet
         for part, grid in zip(grids(x[some], kernel_size, stride),
                               grids(dx[some], kernel_size, stride)):
             won = part == top
             won &= free
-            free ^= won
-            if apart:  # no pixel is in two windows: nothing to add to
+            free = free ^ won
+            if tiled:
                 np.multiply(h, won, out=grid)
             else:
                 grid += h * won
@@ -783,7 +845,7 @@ def send_to_weights(ds, x, weight_ih, weight_hh, bias, hs):
     weight_ih.accumulate_matmul(inputs.T, rows)
     weight_hh.accumulate_matmul(states.T, rows)
     if bias is not None:
-        bias.accumulate(rows.sum(axis=0), owned=True)
+        bias.accumulate(sum_rows(rows), owned=True)
     if x.requires_grad:
         dx = (rows @ weight_ih.data.T).reshape(x.shape)
         x.accumulate(dx, owned=True)

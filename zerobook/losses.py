@@ -79,6 +79,12 @@ def _class_index(logits, targets):
 
 
 # %% 1.1.2 book/foundations/several_classes.md
+def nll_loss(log_p, targets):
+    """As `cross_entropy`, but from the logarithms of probabilities."""
+    index = _class_index(log_p, targets)
+    return -log_p.reshape(-1, log_p.shape[-1])[index].mean()
+
+
 def cross_entropy(logits, targets):
     """Mean negative log-likelihood of the true classes, from scores.
 
@@ -108,16 +114,19 @@ def cross_entropy(logits, targets):
     >>> cross_entropy(np.zeros((2, 10)), np.array([3, 7])).round(4).item()
     2.3026
     """
-    index = _class_index(logits, targets)
-    return -np.mean(log_softmax(logits).reshape(-1, logits.shape[-1])[index])
+    return nll_loss(log_softmax(logits), targets)
 
 
-def cross_entropy_backward(g, logits, targets):
-    """Gradient at `logits` from the gradient `g` at the mean loss."""
-    index = _class_index(logits, targets)
-    p = np.ascontiguousarray(softmax(logits))
+def cross_entropy_backward(g, logits, targets, log_p=None):
+    """Gradient at `logits` from the gradient `g` at the mean loss.
+
+    Whoever has ``log_softmax(logits)`` at hand passes it as `log_p`.
+    """
+    p = softmax(logits) if log_p is None else np.exp(log_p)
+    p, index = np.ascontiguousarray(p), _class_index(logits, targets)
     p.reshape(-1, logits.shape[-1])[index] -= 1
-    return g / len(index[0]) * p
+    p *= g / len(index[0])
+    return p
 
 
 # %% 1.1.4 book/foundations/losses.md
