@@ -316,10 +316,15 @@ def im2col(x, kernel_size, stride):
     -----
     Section 2.2.1.
     """
-    (sh, sw), axes = stride, (1, 2)
-    windows = np.lib.stride_tricks.sliding_window_view(x, kernel_size, axes)
-    windows = windows[:, ::sh, ::sw].transpose(0, 1, 2, 4, 5, 3)
-    return windows.reshape(*windows.shape[:3], -1)
+    (kh, kw), (sh, sw), (N, H, W, C) = kernel_size, stride, x.shape
+    channel, pixel = x.itemsize, C * x.itemsize  # bytes to the next one
+    row, image = W * pixel, H * W * pixel
+    windows = np.lib.stride_tricks.as_strided(
+        np.ascontiguousarray(x),
+        (N, (H - kh) // sh + 1, (W - kw) // sw + 1, kh, kw * C),
+        (image, sh * row, sw * pixel, row, channel), writeable=False,
+    )
+    return windows.reshape(*windows.shape[:3], kh * kw * C)
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -350,15 +355,36 @@ def cut(height, width, weights):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
-def correlate(x, w, stride, bias=None):
+def with_border(x, padding, value=0.0):
+    """(N, H, W, C) -> (N, H + 2 ph, W + 2 pw, C), `value` around it."""
+    (N, H, W, C), (ph, pw) = x.shape, padding
+    if not ph and not pw:
+        return x
+    out = np.empty((N, H + 2 * ph, W + 2 * pw, C), x.dtype)
+    out[:, :ph] = out[:, ph + H :] = value
+    out[:, :, :pw] = out[:, :, pw + W :] = value
+    out[:, ph : ph + H, pw : pw + W] = x
+    return out
+
+
+def without_border(x, padding):
+    """Undo `with_border`."""
+    (_, H, W, _), (ph, pw) = x.shape, padding
+    return x[:, ph : H - ph, pw : W - pw]
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def correlate(x, w, stride, bias=None, padding=(0, 0)):
     """Convolution on arrays: (N, H, W, C) and (kh, kw, C, O)."""
     (kh, kw, C, O), kernel = w.shape, w.shape[:2]
     W = w.reshape(kh, kw * C, O)
-    out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, stride)]
+    out = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip(
+        x.shape[1:], padding, kernel, stride)]
     y, shape = np.empty((len(x), *out, O), x.dtype), cut(*out, kw * C * O)
     for some in chunks(len(x), out[0] * out[1] * max(kw * C, O)):
         part = y[some].reshape(-1, *shape, O)
-        for u, S in enumerate(bands(x[some], kernel, stride, shape)):
+        padded = with_border(x[some], padding)
+        for u, S in enumerate(bands(padded, kernel, stride, shape)):
             if u:
                 part += S @ W[u]
             else:
@@ -404,36 +430,18 @@ def correlate_input(g, w, shape, stride):
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
-def with_border(x, border, value=0.0):
-    """(N, H, W, C) -> (N, H + 2 bh, W + 2 bw, C), `value` around it."""
-    (N, H, W, C), (bh, bw) = x.shape, border
-    if not bh and not bw:
-        return x
-    out = np.empty((N, H + 2 * bh, W + 2 * bw, C), x.dtype)
-    out[:, :bh] = out[:, bh + H :] = value
-    out[:, :, :bw] = out[:, :, bw + W :] = value
-    out[:, bh : bh + H, bw : bw + W] = x
-    return out
-
-
-def without_border(x, border):
-    """Undo `with_border`."""
-    (_, H, W, _), (bh, bw) = x.shape, border
-    return x[:, bh : H - bh, bw : W - bw]
-
-
-# %% 2.2.1 book/deep_learning/convolution.md
 def correlate_backward(g, x, w, padding):
     """Gradients by `x` and by `w`, at stride 1; `x` had zeros around it."""
     (kh, kw, C, O), (N, H, W, _) = w.shape, x.shape
-    g = with_border(g, (kh - 1 - padding[0], kw - 1 - padding[1]))
+    border = kh - 1 - padding[0], kw - 1 - padding[1]
     turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
     turned = turned.reshape(kh, kw * O, C)
     dx, dw = np.empty(x.shape, g.dtype), np.zeros((kh, C, kw * O), g.dtype)
     shape = cut(H, W, kw * O * C)
     for some in chunks(N, H * W * max(kw * O, C)):
         part, rows = (a[some].reshape(-1, *shape, C) for a in (dx, x))
-        for u, S in enumerate(bands(g[some], (kh, kw), (1, 1), shape)):
+        padded = with_border(g[some], border)
+        for u, S in enumerate(bands(padded, (kh, kw), (1, 1), shape)):
             if u:
                 part += S @ turned[u]
             else:
@@ -522,7 +530,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
     b = None if bias is None else bias.data
-    y = correlate(channels_last(x.data, padding), weight.data, stride, b)
+    y = correlate(channels_last(x.data), weight.data, stride, b, padding)
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
@@ -647,9 +655,11 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     check_window("max_pool2d", x, kernel, stride, padding)
     padded = channels_last(x.data, padding, -np.inf)
     parts = list(grids(padded, kernel, stride))
-    y = parts[0].copy()
-    for part in parts[1:]:
-        np.maximum(y, part, out=y)
+    y = np.empty(parts[0].shape, x.dtype)
+    for some in chunks(len(y), padded.size // max(len(y), 1)):
+        y[some] = parts[0][some]
+        for part in parts[1:]:
+            np.maximum(y[some], part[some], out=y[some])
 
     def backward(g):
         dx = max_pool_backward(channels_last(g), y, padded, kernel, stride)
