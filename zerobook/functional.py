@@ -4,7 +4,8 @@
 import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import Tensor, from_op, grad_enabled
-from zerobook.memory import aligned_empty, chunks
+from zerobook.memory import chunks
+from zerobook.memory import aligned_empty
 from zerobook.autograd import unbroadcast
 import math
 
@@ -919,7 +920,7 @@ def lstm_backward(dhs, dc_n, U, cs, A, squashed):
         dc *= f
         np.multiply(A[t], A[t], out=slope)
         for k, y in ((slice(2), A[t, :2]), (2, 1), (3, o)):
-            np.subtract(y, slope[k], out=slope[k])  # sigmoid: y - y²
+            np.subtract(y, slope[k], out=slope[k])
         e *= slope
         ds[t] = e.swapaxes(0, 1)
         np.matmul(e, back, out=work).sum(axis=0, out=dh)

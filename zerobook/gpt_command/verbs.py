@@ -8,7 +8,7 @@ from zerobook.gpt_command.run import in_words
 import functools
 import os
 from zerobook.gpt_command.run import Complaint
-from zerobook.training import NotANumber
+from zerobook.training import NotANumber, keep_heap
 from dataclasses import fields
 from zerobook.gpt_command.recipe import generate_recipe, train_recipe
 from zerobook.gpt_command.run import (
@@ -121,6 +121,7 @@ def train(o):
     if o.show_code:
         print(train_recipe(o.text, o.out, Settings(**given)), end="")
         return 0
+    keep_heap()  # the process is ours
     if o.resume:
         run = go_on(o.out, **given)
     else:
