@@ -78,13 +78,13 @@ def _class_index(logits, targets):
     return np.arange(targets.size), targets.ravel()
 
 
-# %% 1.1.2 book/foundations/several_classes.md
 def nll_loss(log_p, targets):
     """As `cross_entropy`, but from the logarithms of probabilities."""
     index = _class_index(log_p, targets)
     return -log_p.reshape(-1, log_p.shape[-1])[index].mean()
 
 
+# %% 1.1.2 book/foundations/several_classes.md
 def cross_entropy(logits, targets):
     """Mean negative log-likelihood of the true classes, from scores.
 

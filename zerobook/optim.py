@@ -2,7 +2,7 @@
 """Update rules: they change an array in place and return nothing."""
 
 import numpy as np
-from zerobook.memory import aligned_empty
+from zerobook.memory import aligned_zeros
 import math
 
 
@@ -159,23 +159,16 @@ class FlatGroup:
         if len({p.data.dtype for p in params}) > 1:
             raise TypeError("the parameters of a group must share a dtype")
         sizes = [p.data.size for p in params]
-        self.size = sum(sizes)
-        self.dtype = params[0].data.dtype if params else np.float32
-        self.data, self.grad = self.zeros(), self.zeros()
-        self.scratch = aligned_empty((min(self.size, BLOCK),), self.dtype)
-        ends = np.cumsum(sizes, dtype=int)
+        dtype = params[0].data.dtype if params else np.float32
+        n, ends = (sum(sizes),), np.cumsum(sizes, dtype=int)
+        self.data, self.grad = aligned_zeros(n, dtype), aligned_zeros(n, dtype)
+        self.scratch = aligned_zeros((min(n[0], BLOCK),), dtype)
         self.places = [
             (p, slice(end - n, end), self.data[end - n : end], view)
             for p, n, end in zip(params, sizes, ends)
             for view in [self.grad[end - n : end].reshape(p.data.shape)]
         ]
         self.gather()
-
-    def zeros(self):
-        """A zero for each number of the group."""
-        array = aligned_empty((self.size,), self.dtype)
-        array.fill(0)
-        return array
 
     def gather(self):
         """Fetch what lies elsewhere; return the slices that have gradients."""
@@ -236,7 +229,8 @@ class Optimizer:
             self.param_groups.append(group)
         self.flat = [FlatGroup(g["params"]) for g in self.param_groups]
         self.state = [
-            {name: flat.zeros() for name in self.memory}
+            {name: aligned_zeros(flat.data.shape, flat.data.dtype)
+             for name in self.memory}
             for flat in self.flat
         ]
 
