@@ -55,6 +55,23 @@ def test_an_activation_is_pytorchs(name, shape, seed, dtype):
     agree(getattr(F, name), ENTRYWISE[name], 3 * normal(shape, seed, dtype))
 
 
+@given(n=st.integers(0, 1500), V=st.integers(1, 700), seed=seeds)
+def test_sums_by_index_are_those_of_one_row_after_another(n, V, seed):
+    rng = np.random.default_rng(seed)
+    index = np.minimum(rng.zipf(1.2, size=n) - 1, V - 1)  # few words are most
+    g, total = rng.normal(size=(n, 3)), np.zeros((V, 3))
+    np.add.at(total, index, g)
+    assert np.allclose(F.sum_by_index(g, index, V), total, atol=1e-12)
+    small = F.sum_by_index(g, index.astype("uint16"), V)
+    assert np.allclose(small, total, atol=1e-12)
+
+
+@given(shape=full, seed=seeds)
+def test_the_sum_of_rows_is_numpys(shape, seed):
+    g = normal(shape, seed)
+    assert np.allclose(F.sum_rows(g), g.reshape(-1, shape[-1]).sum(axis=0))
+
+
 @given(shape=full, seed=seeds)
 def test_softmax_and_its_logarithm_are_pytorchs(shape, seed):
     x = normal(shape, seed)

@@ -93,6 +93,17 @@ def test_cross_entropy_takes_any_leading_axes():
     assert np.allclose(grad.reshape(6, 5), want)
 
 
+def test_the_loss_of_logarithms_is_pytorchs_and_saves_a_softmax():
+    log_p = F.log_softmax(torch.tensor(Z), dim=-1)
+    theirs = F.nll_loss(log_p, torch.tensor(CLASSES)).item()
+    assert np.isclose(losses.nll_loss(log_p.numpy(), CLASSES), theirs)
+    plain = losses.cross_entropy_backward(1.0, Z, CLASSES)
+    kept = losses.cross_entropy_backward(1.0, Z, CLASSES, log_p.numpy())
+    np.testing.assert_allclose(kept, plain, atol=1e-14)
+    again = losses.cross_entropy_backward(1.0, Z, CLASSES, log_p.numpy())
+    np.testing.assert_array_equal(kept, again)  # log_p is left as it was
+
+
 def test_targets_outside_the_classes_are_refused():
     z = np.zeros((2, 3))
     for wrong in ([0, 3], [-1, 0], [0.0, 1.0]):

@@ -120,6 +120,59 @@ def test_bands_of_an_image_give_the_product_of_all_windows(side, C, O, stride):
     assert np.isclose((dx * x).sum(), (y * g).sum())
 
 
+@settings(deadline=None, max_examples=60)
+@given(geometry())
+def test_one_reading_of_the_gradient_gives_what_two_give(case):
+    rng, kernel = np.random.default_rng(case["seed"]), case["kernel"]
+    padding = [min(p, k - 1) for p, k in zip(case["padding"], kernel)]
+    x = rng.normal(size=(case["N"], *case["size"], case["C"]))
+    w = rng.normal(size=(*kernel, case["C"], case["O"]))
+    around = F.with_border(x, padding)
+    if any(n < k for n, k in zip(around.shape[1:], kernel)):
+        return
+    g = rng.normal(size=F.correlate(x, w, (1, 1), None, padding).shape)
+    dx, dw = F.correlate_backward(g, x, w, padding)
+    apart = F.correlate_input(g, w, around.shape, (1, 1))
+    assert np.allclose(dx, F.without_border(apart, padding))
+    assert np.allclose(dw, F.correlate_weight(g, around, kernel, (1, 1)))
+
+
+@pytest.mark.parametrize("frozen", ["x", "weight", "neither"])
+@pytest.mark.parametrize("stride, padding", [(1, 1), (1, 4), (2, 1)])
+def test_a_frozen_input_or_weight_changes_no_other_gradient(
+    frozen, stride, padding
+):
+    rng, grads = np.random.default_rng(0), {}
+    arrays = rng.normal(size=(2, 3, 7, 6)), rng.normal(size=(3, 3, 3, 4))
+    for which in ("neither", frozen):
+        x, w = (Tensor(a, which != name, "float64")
+                for a, name in zip(arrays, ("x", "weight")))
+        (F.conv2d(x, w, None, stride, padding) ** 2).sum().backward()
+        grads[which] = {"x": x.grad, "weight": w.grad}
+    for name, whole in grads["neither"].items():
+        found = grads[frozen][name]
+        assert (found is None) == (name == frozen)
+        assert found is None or np.allclose(found, whole)
+
+
+def test_windows_of_a_view_are_the_windows_of_its_numbers():
+    x = np.random.default_rng(0).normal(size=(2, 1, 5, 4))
+    last = x.transpose(0, 2, 3, 1)[:, ::-1]  # one channel, rows backwards
+    whole = np.lib.stride_tricks.sliding_window_view(last, (3, 2), (1, 2))
+    found = F.im2col(last, (3, 2), (2, 1))
+    assert np.array_equal(found, whole[:, ::2].reshape(2, 2, 3, 6))
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_an_image_that_windows_do_not_cover_gets_zeros_at_its_edge(size):
+    x = Tensor(np.arange(size * size).reshape(1, 1, size, size), True,
+               "float64")
+    F.max_pool2d(x, 2).sum().backward()
+    wanted = np.zeros((size, size))
+    wanted[1:6:2, 1:6:2] = 1
+    assert np.array_equal(x.grad[0, 0], wanted)
+
+
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30_000))
 def test_an_image_is_cut_into_equal_bands(height, width, weights):
     matrices, rows = F.cut(height, width, weights)
