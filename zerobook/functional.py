@@ -491,7 +491,7 @@ def conv2d_backward(g, x, weight, stride, padding):
     """Gradients (N, H, W, C) and (kh, kw, C, O); None if nobody asks."""
     maps, kernel = channels_last(x.data), weight.shape[:2]
     both = x.requires_grad and weight.requires_grad and stride == (1, 1)
-    if both and all(p < k for p, k in zip(padding, kernel)):
+    if both and all(p < k <= 2 * p + 1 for p, k in zip(padding, kernel)):
         return correlate_backward(g, maps, weight.data, padding)
     maps, dx, dw = with_border(maps, padding), None, None
     if weight.requires_grad:
