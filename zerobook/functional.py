@@ -875,7 +875,7 @@ def gates_first(weight):
 
 def lstm_forward(X, W, U, b, h0, c0):
     """States and cells (T + 1, N, H), gates (T, 4, N, H), tanh of cells."""
-    T, (N, H), dtype = len(X), h0.shape, X.dtype
+    T, (N, H), dtype = len(X), h0.shape, np.result_type(X, W)
     W, U, b = gates_first(W), gates_first(U), gates_first(b[None])
     hs, cs = aligned_empty((2, T + 1, N, H), dtype)
     hs[0], cs[0] = h0, c0

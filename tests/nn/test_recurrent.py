@@ -257,3 +257,14 @@ def test_a_batch_is_learned_by_heart(kind):
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.05
+
+
+@KINDS
+def test_a_coarser_input_does_not_make_a_layer_coarser(kind):
+    layer = getattr(nn, kind)(3, 5, rng=0, dtype="float64")
+    x = Tensor(np.random.default_rng(0).normal(size=(4, 2, 3)))
+    assert x.dtype == np.float32
+    output, _ = layer(x)
+    fine, _ = layer(Tensor(x.data, dtype="float64"))
+    assert output.dtype == np.float64
+    assert np.allclose(output.data, fine.data, atol=1e-12)
