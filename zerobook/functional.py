@@ -1127,7 +1127,8 @@ def scaled_dot_product_attention(query, key, value, mask=None,
                                  is_causal=False):
     """Average the values, each query by its own weights; one node.
 
-    Derived in section 2.2.3; Vaswani et al. (2017), equation 1.
+    Section 2.2.3; Vaswani et al. (2017), equation 1. ValueError for shapes
+    that do not fit, TypeError for a mask that is neither boolean nor float.
 
     Parameters
     ----------
@@ -1149,13 +1150,6 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     Tensor of shape (..., T, d_v)
         The mean of the values where all scores are equal; zero for a query
         that may look nowhere.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit; names them.
-    TypeError
-        If the mask is neither boolean nor float.
 
     Examples
     --------
