@@ -19,7 +19,7 @@ from zerobook import functional, nn, optim
 from zerobook.autograd import Tensor, no_grad
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.training import (
-    DataParallel, accuracy, blas_threads, evaluate, fit, train_step,
+    DataParallel, accuracy, blas_threads, evaluate, fit, receive, train_step,
 )
 
 threadpoolctl = oracle("threadpoolctl")
@@ -438,3 +438,36 @@ def test_one_step_is_a_step():
         losses = [train_step(model, functional.cross_entropy, (X, y), rule)
                   for _ in range(60)]
     assert losses[-1] < 0.6 * losses[0]
+
+
+# ---- waiting for a message
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.005])
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_a_message_comes_through_before_patience_ends_and_after(
+    patience, delay
+):
+    here, there = multiprocessing.Pipe()
+    sender = threading.Timer(delay, there.send, [("word", 3)])
+    sender.start()
+    assert receive(here, patience) == ("word", 3)
+    sender.join()
+
+
+def test_who_waits_long_sleeps():
+    here, there = multiprocessing.Pipe()
+    sender = threading.Timer(0.5, there.send, ["late"])
+    start = time.thread_time()
+    sender.start()
+    receive(here, 0.005)
+    sender.join()
+    assert time.thread_time() - start < 0.1
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.005])
+def test_a_closed_pipe_ends_the_wait(patience):
+    here, there = multiprocessing.Pipe()
+    there.close()
+    with pytest.raises((EOFError, ConnectionError)):
+        receive(here, patience)

@@ -17,6 +17,7 @@ from zerobook.nn.module import Module, Parameter
 import multiprocessing
 import signal
 import threading
+import time
 import contextlib
 import ctypes
 import functools
@@ -333,11 +334,22 @@ Replica.forward, Replica.backward = replica_forward, replica_backward
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
-def serve(replica, pipe):
+PATIENCE = 0.005
+
+
+def receive(pipe, patience):
+    """What comes out of the pipe; stay awake for it, `patience` seconds."""
+    end = time.perf_counter() + patience
+    while not pipe.poll() and time.perf_counter() < end:
+        os.sched_yield()  # let others run that need this core
+    return pipe.recv()
+
+
+def serve(replica, pipe, patience=0.0):
     """What a worker does until its pipe is closed: take a task, answer."""
     while True:
         try:
-            task, *arguments = pipe.recv()
+            task, *arguments = receive(pipe, patience)
             try:
                 answer = getattr(replica, task)(*arguments), None
             except Exception as error:
@@ -352,7 +364,7 @@ def serve_apart(replica, pipe, other_end):
     other_end.close()  # else the pipe would outlive the caller
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with blas_threads(1):
-        serve(replica, pipe)
+        serve(replica, pipe, PATIENCE)
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
@@ -482,12 +494,13 @@ DataParallel.__exit__ = lambda self, *error: self.close()
 def together(self, task, errands, own):
     """Every worker does `task`, each by its errand, while we do `own`."""
     pipes = [pipe for _, pipe in self.team][: len(errands)]
+    patience = PATIENCE if self.workers == "processes" else 0.0
     try:
         with blas_threads(1):
             for pipe, errand in zip(pipes, errands):
                 pipe.send((task, self.ticket, *errand))
             mine = own()
-            answers = [pipe.recv() for pipe in pipes]
+            answers = [receive(pipe, patience) for pipe in pipes]
         for i, (_, error) in enumerate(answers, 1):
             if error:
                 raise RuntimeError(f"replica {i} of {self.replicas}: {error}")

@@ -159,7 +159,11 @@ def look(browser, address, axe):
     return at
 
 
-each_page = pytest.mark.parametrize("docname", PAGES + OTHERS)
+# a page's tests go to one process, which looks at it once
+each_page = pytest.mark.parametrize("docname", [
+    pytest.param(name, marks=pytest.mark.xdist_group(name))
+    for name in PAGES + OTHERS
+])
 
 
 @each_page
