@@ -79,7 +79,7 @@ lint: setup  ## the linter's few rules
 	@$(PY) -m ruff check .
 
 browser: setup  ## look at the built book in a browser
-	@$(PY) -m pytest -n 2 --dist loadgroup tests/browser
+	@$(PY) -m pytest -n 2 tests/browser
 
 notebooks: setup  ## run the downloadable notebooks against the built wheel
 	@$(PY) -m pytest -s tests/test_notebooks.py

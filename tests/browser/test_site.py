@@ -129,67 +129,32 @@ TOO_WIDE = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
-def look(browser, address, axe):
-    """Look at a page once; each test then asks for one thing seen."""
-
-    @functools.cache
-    def at(docname):
-        seen = {}
-        with Visit(browser, address, docname) as visit:
-            seen["too wide"] = visit.page.evaluate(TOO_WIDE)
-            for theme in THEMES:
-                visit.theme(theme)
-                rules = ALL if theme == "light" else COLOURS
-                found = axe.run(visit.page, LOOK_AT, rules)
-                found = found.response["violations"]
-                seen[theme] = [
-                    (v["id"], v["nodes"][0]["html"][:200], len(v["nodes"]))
-                    for v in found
-                    if v["impact"] in ("serious", "critical")
-                ]
-            visit.page.set_viewport_size({"width": 390, "height": 800})
-            visit.page.wait_for_timeout(200)
-            seen["narrow"] = visit.page.evaluate(
-                "document.documentElement.scrollWidth"
-            )
-            seen["outside"], seen["errors"] = visit.outside, visit.errors
-        return seen
-
-    return at
+def serious(violations):
+    return [
+        (v["id"], v["nodes"][0]["html"][:200], len(v["nodes"]))
+        for v in violations if v["impact"] in ("serious", "critical")
+    ]
 
 
-# a page's tests go to one process, which looks at it once
-each_page = pytest.mark.parametrize("docname", [
-    pytest.param(name, marks=pytest.mark.xdist_group(name))
-    for name in PAGES + OTHERS
-])
-
-
-@each_page
-def test_a_page_asks_nobody_else(look, docname):
-    assert look(docname)["outside"] == []
-
-
-@each_page
-def test_a_page_raises_no_error_in_the_console(look, docname):
-    assert look(docname)["errors"] == []
-
-
-@each_page
-def test_79_characters_of_code_stand_in_the_column(look, docname):
-    assert look(docname)["too wide"] == []
-
-
-@each_page
-def test_a_narrow_page_scrolls_in_one_direction_only(look, docname):
-    assert look(docname)["narrow"] <= 390
-
-
-@each_page
-@pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious(look, docname, theme):
-    assert look(docname)[theme] == []
+# One test a page: a visit takes seconds, and the tests run in two processes.
+@pytest.mark.parametrize("docname", PAGES + OTHERS)
+def test_a_page_is_sound(browser, address, axe, docname):
+    wrong = {}
+    with Visit(browser, address, docname) as visit:
+        wrong["79 characters wider than the column"] = visit.page.evaluate(
+            TOO_WIDE)
+        for theme in THEMES:
+            visit.theme(theme)
+            rules = ALL if theme == "light" else COLOURS
+            found = axe.run(visit.page, LOOK_AT, rules).response
+            wrong[f"axe, {theme}"] = serious(found["violations"])
+        visit.page.set_viewport_size({"width": 390, "height": 800})
+        visit.page.wait_for_timeout(200)
+        width = visit.page.evaluate("document.documentElement.scrollWidth")
+        wrong["scrolls sideways at 390"] = [width] if width > 390 else []
+        wrong["asked elsewhere"] = visit.outside
+        wrong["errors in the console"] = visit.errors
+    assert {what: found for what, found in wrong.items() if found} == {}
 
 
 @pytest.mark.parametrize(
