@@ -19,7 +19,7 @@ from zerobook import functional, nn, optim
 from zerobook.autograd import Tensor, no_grad
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.training import (
-    DataParallel, accuracy, blas_threads, evaluate, fit, receive, train_step,
+    DataParallel, Receiver, accuracy, blas_threads, evaluate, fit, train_step,
 )
 
 threadpoolctl = oracle("threadpoolctl")
@@ -451,7 +451,7 @@ def test_a_message_comes_through_before_patience_ends_and_after(
     here, there = multiprocessing.Pipe()
     sender = threading.Timer(delay, there.send, [("word", 3)])
     sender.start()
-    assert receive(here, patience) == ("word", 3)
+    assert Receiver(patience)(here) == ("word", 3)
     sender.join()
 
 
@@ -460,9 +460,64 @@ def test_who_waits_long_sleeps():
     sender = threading.Timer(0.5, there.send, ["late"])
     start = time.thread_time()
     sender.start()
-    receive(here, 0.005)
+    Receiver(0.005)(here)
     sender.join()
     assert time.thread_time() - start < 0.1
+
+
+def compute_on(core):
+    os.sched_setaffinity(0, {core})
+    while True:
+        pass
+
+
+def questions(receiver, pipe):
+    """How often the receiver asked whether the message had come."""
+    poll, asked = pipe.poll, []
+    pipe.poll = lambda: asked.append(1) or poll()
+    receiver(pipe)
+    return len(asked)
+
+
+def ask_on(core, receiver, pipe):
+    os.sched_setaffinity(0, {core})
+    pipe.send("ready")
+    pipe.send(questions(receiver, pipe))
+
+
+@pytest.mark.skipif(not LINUX, reason="other systems do not pin processes")
+def test_a_core_that_another_program_wants_is_left_to_it():
+    fork = multiprocessing.get_context("fork").Process
+    core = max(os.sched_getaffinity(0))
+    rival = fork(target=compute_on, args=(core,), daemon=True)
+    rival.start()
+    asked = []
+    for retreat in (0.0, 5.0):
+        here, there = multiprocessing.Pipe()
+        args = core, Receiver(5.0, retreat), there
+        worker = fork(target=ask_on, args=args, daemon=True)
+        worker.start()
+        assert here.recv() == "ready"
+        time.sleep(0.5)
+        here.send("go")
+        asked.append(here.recv())
+        worker.join()
+    rival.kill()
+    # One asks at each of its turns for half a second, one loses a turn once.
+    assert asked[1] < asked[0] / 4, asked
+
+
+def test_after_its_retreat_it_asks_again():
+    receiver = Receiver(5.0)
+    receiver.awake_from = time.perf_counter() + 0.1  # as if it had lost one
+    asked = []
+    for _ in range(2):
+        here, there = multiprocessing.Pipe()
+        sender = threading.Timer(0.15, there.send, ["word"])
+        sender.start()
+        asked.append(questions(receiver, here))
+        sender.join()
+    assert asked[0] == 0 < asked[1]
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.005])
@@ -470,4 +525,4 @@ def test_a_closed_pipe_ends_the_wait(patience):
     here, there = multiprocessing.Pipe()
     there.close()
     with pytest.raises((EOFError, ConnectionError)):
-        receive(here, patience)
+        Receiver(patience)(here)

@@ -335,21 +335,41 @@ Replica.forward, Replica.backward = replica_forward, replica_backward
 
 # %% 2.1.2 book/deep_learning/two_cores.md
 PATIENCE = 0.005
+RETREAT = 0.5
 
 
-def receive(pipe, patience):
-    """What comes out of the pipe; stay awake for it, `patience` seconds."""
-    end = time.perf_counter() + patience
-    while not pipe.poll() and time.perf_counter() < end:
-        os.sched_yield()  # let others run that need this core
-    return pipe.recv()
+class Receiver:
+    """Takes messages out of pipes, awake for them while its core is free.
+
+    Parameters
+    ----------
+    patience : float
+        For how many seconds it stays awake, before it sleeps till one comes.
+    retreat : float, optional
+        For how many seconds it sleeps at once, after its core was wanted.
+    """
+
+    def __init__(self, patience, retreat=RETREAT):
+        self.patience, self.retreat = patience, retreat
+        self.awake_from = 0.0
+
+    def __call__(self, pipe):
+        now = time.perf_counter()
+        end = now + self.patience
+        while self.awake_from <= now < end and not pipe.poll():
+            os.sched_yield()  # whoever needs this core may have it
+            before, now = now, time.perf_counter()
+            if now - before > 0.001:  # somebody did
+                self.awake_from = now + self.retreat
+        return pipe.recv()
 
 
-def serve(replica, pipe, patience=0.0):
+# %% 2.1.2 book/deep_learning/two_cores.md
+def serve(replica, pipe, receive):
     """What a worker does until its pipe is closed: take a task, answer."""
     while True:
         try:
-            task, *arguments = receive(pipe, patience)
+            task, *arguments = receive(pipe)
             try:
                 answer = getattr(replica, task)(*arguments), None
             except Exception as error:
@@ -359,23 +379,25 @@ def serve(replica, pipe, patience=0.0):
             return
 
 
-def serve_apart(replica, pipe, other_end):
+def serve_apart(replica, pipe, receive, other_end):
     """`serve` in a process of its own."""
     other_end.close()  # else the pipe would outlive the caller
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with blas_threads(1):
-        serve(replica, pipe, PATIENCE)
+        serve(replica, pipe, receive)
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
-def hire(replica, apart):
+def hire(replica, apart, receive):
     """Start a worker, a process or a thread; it, and our end of the pipe."""
     here, there = multiprocessing.Pipe()
     if apart:
         kind = multiprocessing.get_context("fork").Process
-        worker = kind(target=serve_apart, args=(replica, there, here))
+        worker = kind(target=serve_apart,
+                      args=(replica, there, receive, here))
     else:
-        worker = threading.Thread(target=serve, args=(replica, there))
+        worker = threading.Thread(target=serve,
+                                  args=(replica, there, receive))
     worker.daemon = True
     worker.start()
     if apart:
@@ -476,8 +498,10 @@ def hire_all(self):
     copies = [Replica(self.module, self.weights)
               for _ in range(1, self.replicas)]
     self.grads = [replica.grads for replica in copies]
+    apart = self.workers == "processes"
+    self.receive = Receiver(PATIENCE if apart else 0.0)
     for replica in copies:
-        self.team.append(hire(replica, self.workers == "processes"))
+        self.team.append(hire(replica, apart, self.receive))
 
 
 def close(self):
@@ -494,13 +518,12 @@ DataParallel.__exit__ = lambda self, *error: self.close()
 def together(self, task, errands, own):
     """Every worker does `task`, each by its errand, while we do `own`."""
     pipes = [pipe for _, pipe in self.team][: len(errands)]
-    patience = PATIENCE if self.workers == "processes" else 0.0
     try:
         with blas_threads(1):
             for pipe, errand in zip(pipes, errands):
                 pipe.send((task, self.ticket, *errand))
             mine = own()
-            answers = [receive(pipe, patience) for pipe in pipes]
+            answers = [self.receive(pipe) for pipe in pipes]
         for i, (_, error) in enumerate(answers, 1):
             if error:
                 raise RuntimeError(f"replica {i} of {self.replicas}: {error}")
