@@ -412,6 +412,7 @@ def getitem(a, index):
     return from_op(np.asarray(a.data[index]), (a,), backward)
 
 
+# %% 2.1.1 book/deep_learning/autograd.md
 def concatenate(tensors, axis=0):
     """Tensors one behind another along `axis`."""
     tensors = tuple(tensors)

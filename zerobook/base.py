@@ -51,6 +51,7 @@ def _inner_params(params):
     return inner
 
 
+# %% book/given/estimators.md
 def _set_params(estimator, params):
     valid = estimator.get_params(deep=False)
     own, inner = {}, {}

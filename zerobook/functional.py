@@ -873,6 +873,7 @@ def gates_first(weight):
     return np.multiply(blocks, GATE_SCALE.astype(weight.dtype), out=room)
 
 
+# %% 2.2.2 book/deep_learning/lstm.md
 def lstm_forward(X, W, U, b, h0, c0):
     """States and cells (T + 1, N, H), gates (T, 4, N, H), tanh of cells."""
     T, (N, H), dtype = len(X), h0.shape, np.result_type(X, W)

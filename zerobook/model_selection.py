@@ -260,6 +260,7 @@ def _fit_search(self, X, y):
     return self
 
 
+# %% 1.1.4 book/foundations/regularisation.md
 def _fold_scores(search, params, X, y, folds):
     """Score one combination on each fold: a list of S numbers."""
     scores = []

@@ -101,6 +101,7 @@ def _is_model_class(cls):
     )
 
 
+# %% book/given/estimators.md
 _ENCODERS = (
     (lambda value: isinstance(value, np.ndarray), _encode_array),
     (lambda value: isinstance(value, np.generic), _encode_scalar),
@@ -161,6 +162,7 @@ def _find(path, allowed, what):
     return found
 
 
+# %% book/given/estimators.md
 _DECODERS = {
     "array": lambda k, arrays: arrays[k],
     "scalar": lambda k, arrays: arrays[k][()],
@@ -233,6 +235,7 @@ def load(path):
         raise ValueError(f"{path}: not to be loaded: {error}") from error
 
 
+# %% book/given/estimators.md
 def _read(path):
     with open(path, "rb") as raw:
         try:

@@ -38,6 +38,9 @@ STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "zerobook",
 }
+
+
+# %% book/given/plot.md
 INKED = (
     "text.color",
     "axes.labelcolor",

@@ -396,6 +396,7 @@ def written(token):
     return "".join(BYTE_CHARS[b] for b in token)
 
 
+# %% 3.3 book/generative/tokenizer_files.md
 def tokenizer_json(self):
     """What stands in `tokenizer.json`, as dicts and lists."""
     level = {"type": "ByteLevel", "add_prefix_space": False,

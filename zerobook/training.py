@@ -168,6 +168,7 @@ def split_state(state, arrays, path=""):
     return state
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def join_state(rest, arrays):
     """Undo `split_state`."""
     if isinstance(rest, dict):
@@ -247,6 +248,7 @@ def checkpoint_save(self, step=0, **notes):
             old.unlink(missing_ok=True)
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def checkpoint_load(self):
     """Go on from the files: restore all parts, return step and notes.
 
@@ -587,6 +589,7 @@ def parallel_forward(self, *inputs):
     return from_op(y, tuple(params), backward)
 
 
+# %% 2.1.2 book/deep_learning/two_cores.md
 def send_back(self, ticket, mine, pieces):
     """Each worker sends its piece of the gradient back; then the sum."""
     if ticket != self.ticket or not self.team and len(pieces) > 1:

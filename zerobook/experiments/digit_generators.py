@@ -363,6 +363,7 @@ def by_class(X, y):
     return np.rint(16 * X[np.transpose(rows).ravel()])
 
 
+# %% 3.6 book/generative/league.md
 def run(say=print, *, effort=1.0, seeds=2, images=1000, only=None):
     """Train each generator with each seed, and ask every judge."""
     X, X_test, y, y_test = split()

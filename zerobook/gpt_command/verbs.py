@@ -80,6 +80,7 @@ def aside(text):
     print(line_end + text, file=sys.stderr)
 
 
+# %% 3.3 book/generative/gpt_command.md
 def in_a_sentence(verb):
     """Let a verb say in a sentence why it gave up."""
 

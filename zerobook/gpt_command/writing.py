@@ -69,6 +69,7 @@ def check_drawing(o):
         raise Complaint(f"--seed must be 0 or more: {o.seed}")
 
 
+# %% 3.3 book/generative/gpt_command.md
 def write(o, out):
     """Go on with a prompt, handing each piece of text to `out`."""
     check_drawing(o)

@@ -194,6 +194,7 @@ def weight_files(folder):
     return {key: found[key] for key in shards}
 
 
+# %% 3.3 book/generative/hugging_face.md
 def files_of(folder, names):
     """Path and place of each array in some safetensors files."""
     found = {}
@@ -308,6 +309,7 @@ NOT_OURS = re.compile(  # copies, masks, and a task that came with BERT
 )
 
 
+# %% 3.3 book/generative/hugging_face.md
 def find_weights(folder, views, found, base):
     """Our name of each array in the files; an error names what is wrong."""
     pairs = {}
@@ -346,6 +348,7 @@ def fill(pairs, found):
                     view[...] = safetensors.read_array(file, place)
 
 
+# %% 3.3 book/generative/hugging_face.md
 def load_tokenizer(folder, vocab_size):
     """The tokenizer of a folder, of either kind; None if it has none."""
     path = folder / "tokenizer.json"

@@ -276,6 +276,7 @@ TOLD = {  # what PyTorch must be told, where its default is another
 }
 
 
+# %% 2.1.3 book/deep_learning/to_pytorch.md
 def refuse_what_we_lack(module):
     """Raise TypeError for an option of PyTorch's that we do not have."""
     for option, values in ONE_WAY.items():

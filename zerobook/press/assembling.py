@@ -142,6 +142,7 @@ def names_imported(module, parts):
     return found
 
 
+# %% book/press/assembling.md
 def check_definitions(module, parts):
     """Complain of twins, of shadowed names, of attachments to strangers."""
     built, imported = {}, names_imported(module, parts)

@@ -255,6 +255,7 @@ def chapters(root, lines):
     ])
 
 
+# %% book/press/executing.md
 @functools.cache
 def lines_of(name, root):
     """Where the chapters bind a name; all lines if that is not found."""

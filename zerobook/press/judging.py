@@ -220,6 +220,7 @@ def parse(cell):
         return None, Problem(cell.page, cell.code_line + line - 1, message)
 
 
+# %% book/press/judging.md
 def judge(cell, first=False):
     """Judge one tangled cell.
 

@@ -172,6 +172,7 @@ def split_options(lines):
     return option_pairs(block), first
 
 
+# %% book/press/reading.md
 def option_pairs(block):
     """Top-level ``key: value`` pairs; a list's items are joined by commas."""
     pairs = []
@@ -263,6 +264,7 @@ def front_matter_end(lines):
     return 0
 
 
+# %% book/press/reading.md
 def read_fence(page, problems, lines, start, mark, info):
     """Add what a fence holds to `page`; return the index of its last line."""
     end = fence_end(lines, start, mark)

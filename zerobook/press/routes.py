@@ -131,6 +131,7 @@ def imported(node, modules):
                 yield a.asname or a.name, node.module, a.name
 
 
+# %% book/press/routes.md
 def walk_imports(tree, modules, aliases, known=()):
     """Yield (node, bound, module, name) for each import of zerobook.
 
@@ -151,6 +152,7 @@ def walk_imports(tree, modules, aliases, known=()):
             yield node, bound, module, name
 
 
+# %% book/press/routes.md
 def split_dotted(dotted, modules):
     """``zerobook.losses.hinge`` -> (``zerobook.losses``, ``hinge``)."""
     parts = dotted.split(".")
@@ -244,6 +246,7 @@ def built_names(book):
     return modules
 
 
+# %% book/press/routes.md
 def builders(use, modules):
     """Pairs (page, cell) that build what a use names; None if none does."""
     if use.module not in modules:
@@ -281,6 +284,7 @@ def check_routes(book):
     return sorted(set(problems))
 
 
+# %% book/press/routes.md
 def too_late(book, page, cell, use, found):
     """Why a use comes before what it uses, or None if it does not."""
     if page.given and any(builder.given for builder, _ in found):

@@ -59,6 +59,7 @@ def survey(book, root):
     return NOTES[key]
 
 
+# %% book/press/weaving.md
 def look_around(book):
     """The same, from the cells themselves."""
     modules = built_names(book).items()
@@ -401,6 +402,7 @@ BLOCK = (
 )
 
 
+# %% book/press/weaving.md
 def dress_cells(loom, doctree, page, address):
     """Put bars over tangled cells and links into all cells."""
     marks, over = loom.links(page), bars(page, loom)
