@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,28 @@ def test_pages_run_once_and_then_again_only_if_touched(small):
     changed(small, "zerobook/low.py", "return 1", "return 5")
     report, _ = run(small)
     assert report["ran"] == ["book/a.md"]
+
+
+def test_a_page_that_wants_the_machine_alone_gets_it(small, monkeypatch):
+    pytest.importorskip("jupyter_cache")
+    page = small / "book" / "a.md"
+    options = ":tags: [alone]\n\n"
+    page.write_text(page.read_text() + "\n" + cell("1 + 1", options))
+    spans, truly_run = {}, execute.run
+
+    def timed(page, *rest):
+        start = time.perf_counter()
+        seconds = truly_run(page, *rest)
+        spans[page.path] = start, time.perf_counter()
+        return seconds
+
+    monkeypatch.setattr(execute, "run", timed)
+    report, heard = run(small)
+    assert report["errors"] == []
+    assert len(report["ran"]) == 3 and heard[-1].endswith("book/a.md")
+    quiet, *others = [spans[f"book/{name}.md"] for name in "abc"]
+    assert quiet[0] >= max(end for _, end in others)
+    assert others[0][0] < others[1][1] and others[1][0] < others[0][1]
 
 
 def never(*_):

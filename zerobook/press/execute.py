@@ -438,6 +438,22 @@ def look_up(pages, root):
 
 
 # %% book/press/executing.md
+def alone(page):
+    """Whether the page times something that a neighbour would disturb."""
+    return any("alone" in cell.tags for cell in page.cells)
+
+
+def finished(waiting, root, workers):
+    """Run pages; yield each with its notebook and its job when it is done."""
+    for quiet, n in ((False, workers), (True, 1)):
+        with ThreadPoolExecutor(n) as pool:
+            jobs = {pool.submit(run, *pair, root): pair for pair in waiting
+                    if alone(pair[0]) == quiet}
+            for job in as_completed(jobs):
+                yield *jobs[job], job
+
+
+# %% book/press/executing.md
 def execute(pages, root, say=print, workers=2):
     """Run the pages that the cache does not hold.
 
@@ -450,19 +466,17 @@ def execute(pages, root, say=print, workers=2):
     """
     load_notes(root)
     errors, (digests, waiting, seconds) = [], look_up(pages, root)
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = {pool.submit(run, *w, root): w for w in waiting.values()}
-        for done, job in enumerate(as_completed(jobs), 1):
-            page, notebook = jobs[job]
-            count = f"{done:3d}/{len(jobs)}"
-            if job.exception() is None:
-                keep(open_cache(root), page, notebook, job.result())
-                seconds[page.path] = job.result()
-                say(f"{count}  {job.result():6.1f} s  {page.path}")
-            else:
-                wrong = complaint(page, notebook)
-                errors.append(wrong or f"{page.path}: {job.exception()}")
-                say(f"{count}   failed   {errors[-1]}")
+    results = finished(waiting.values(), root, workers)
+    for done, (page, notebook, job) in enumerate(results, 1):
+        count = f"{done:3d}/{len(waiting)}"
+        if job.exception() is None:
+            keep(open_cache(root), page, notebook, job.result())
+            seconds[page.path] = job.result()
+            say(f"{count}  {job.result():6.1f} s  {page.path}")
+        else:
+            wrong = complaint(page, notebook)
+            errors.append(wrong or f"{page.path}: {job.exception()}")
+            say(f"{count}   failed   {errors[-1]}")
     save_notes(root)
     ran = [path for path in waiting if path in seconds]
     return {"seconds": seconds, "ran": ran, "errors": errors,
