@@ -26,7 +26,7 @@ from zerobook.evaluation import nearest_distance, precision_recall
 from zerobook.evaluation import two_sample_accuracy
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def split():
     """The digits, 1347 to learn from and 450 in the drawer."""
     X, y = load_digits()
@@ -34,7 +34,7 @@ def split():
                             stratify=y, rng=0)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def table_of_pixels(X, y, rng, effort):
     """Each pixel by its own table of seventeen values."""
     counts = np.rint(X * 16).astype(int)
@@ -66,7 +66,7 @@ def copies(X, y, rng, effort):
            None)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def spread(X, rng):
     """Counts spread evenly over seventeen cells of a unit interval."""
     return (np.rint(X * 16) + rng.random(X.shape)) / 17
@@ -97,7 +97,7 @@ def of_gaussians(parts, by_class=False):
     return draw, nats
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def one_gaussian(X, y, rng, effort):
     """Mean and covariance of all digits."""
     dusty = np.concatenate([spread(X, rng) for _ in range(4)])
@@ -123,7 +123,7 @@ def mixture(K):
     return learn
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def silu_net(sizes, rng, *last):
     """Linear layers with a SiLU between each two."""
     layers = []
@@ -155,7 +155,7 @@ def conditional_gan(X, y, rng, effort):
            lambda y, rng: artist.sample(len(y), y, rng=rng), None)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def codes_of(model, X, rng):
     """Codes drawn by the encoder, and the log density of each there."""
     with no_grad():
@@ -186,7 +186,7 @@ def of_vae(model, prior):
     return draw, nats
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 STANDARD = np.ones(1), np.zeros((1, 16)), np.eye(16)[None]
 
 
@@ -208,7 +208,7 @@ def dear_vae(X, y, rng, effort):
     yield "VAE, β = 4", *of_vae(model, STANDARD)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def vq_vae(X, y, rng, effort):
     """The VQ-VAE of 3.2, and its prior before it learns rows by heart."""
     model = VQVAE(rng=rng)
@@ -234,7 +234,7 @@ def vq_vae(X, y, rng, effort):
     yield "VQ-VAE and prior", draw, nats
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def as_text(X, y):
     """A token for the class, then the counts: (N, 65)."""
     return np.column_stack([17 + y, np.rint(X * 16).astype(int)])
@@ -263,7 +263,7 @@ def of_gpt(model, heat):
     return draw, lambda X, y, rng: pixel_nats(model, X, heat).mean()
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def gpt(X, y, rng, effort):
     """The GPT of 3.3 on pixels, drawing as it learned and colder."""
     rows, steps = as_text(X, y), int(400 * effort)
@@ -285,7 +285,7 @@ def gpt(X, y, rng, effort):
     yield "GPT, temperature 0.7", *of_gpt(model, 0.7)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def learned(kind, X, y, rng, effort):
     """A diffusion or a flow, with the network of 3.4."""
     net = nn.ConditionalMLP(64, width=192, depth=3, n_classes=10, rng=rng)
@@ -313,7 +313,7 @@ def flow(X, y, rng, effort):
         len(y), y, guidance=1.5, rng=rng) + 1) / 2, None)
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def scores(judge, images, wanted, known, new, rng):
     """What every judge says of a thousand images."""
     seen, real = judge.features(images), judge.features(new)
@@ -330,7 +330,7 @@ def scores(judge, images, wanted, known, new, rng):
     }
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 GENERATORS = (
     noise, table_of_pixels, one_gaussian, gaussian_per_class, mixture(10),
     mixture(40), copies, gan, conditional_gan, vae, dear_vae, vq_vae, gpt,
@@ -356,14 +356,14 @@ def entries(X, y, rng, effort, only=None):
             yield name, seconds, draw, nats
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def by_class(X, y):
     """Forty images as counts, four rows of the digits 0 to 9."""
     rows = [np.flatnonzero(y == k)[:4] for k in range(10)]
     return np.rint(16 * X[np.transpose(rows).ravel()])
 
 
-# %% 3.6 book/generative/league.md
+# %% 3.6 book/generative/rivals.md
 def run(say=print, *, effort=1.0, seeds=2, images=1000, only=None):
     """Train each generator with each seed, and ask every judge."""
     X, X_test, y, y_test = split()
