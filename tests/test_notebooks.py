@@ -79,10 +79,15 @@ def run(python, path, folder):
     """Run one notebook as a reader's Jupyter would; what went wrong in it."""
     folder.mkdir()
     start = time.monotonic()
-    done = subprocess.run(
-        [python, "-c", RUN, path, folder],
-        capture_output=True, text=True, cwd=folder, env=outside(),
-    )
+    for _ in range(3):
+        done = subprocess.run(
+            [python, "-c", RUN, path, folder],
+            capture_output=True, text=True, cwd=folder, env=outside(),
+        )
+        # Jupyter picks ports before it binds them, so two kernels that start
+        # at one moment can pick the same (nteract/papermill, issue 511).
+        if "Address already in use" not in done.stderr:
+            break
     seconds = time.monotonic() - start
     print(f"{seconds:7.1f} s  {path.relative_to(SITE)}", flush=True)
     if done.returncode:
