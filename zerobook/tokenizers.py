@@ -7,6 +7,7 @@ import heapq
 from collections import Counter, defaultdict
 import json
 from pathlib import Path
+from zerobook.git_lfs import refuse_pointer
 from zerobook.safetensors import FormatError, write_whole
 import base64
 from collections import Counter
@@ -504,6 +505,7 @@ CHAR_BYTES = {c: b for b, c in BYTE_CHARS.items()}
 
 def read_json(path):
     """The table in a JSON file; FormatError if there is none."""
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     try:
@@ -561,6 +563,7 @@ def read_vocab_and_merges(folder):
     """The same from the two older files; specials are what nothing makes."""
     vocab = read_json(folder / "vocab.json")
     path = folder / "merges.txt"
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     lines = path.read_text("utf-8").split("\n")
@@ -945,6 +948,7 @@ def read_word_piece_json(path):
 def read_vocab_txt(folder):
     """The same from the two older files; options are BERT's if not given."""
     path, beside = folder / "vocab.txt", folder / "tokenizer_config.json"
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     tokens = path.read_bytes().decode("utf-8").split("\n")
