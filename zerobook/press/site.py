@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
+from zerobook.press.exercises import SOLUTION, unsolved
+from zerobook.press.reading import read_page
 
 
 # %% book/press/site.md
@@ -67,6 +69,8 @@ def to_markdown(text, values=None):
 
     def fence(found):
         options = re.match(r"(:[\w-]+:.*\n)*", found[4]).group(0)
+        if found[2] == "solution-start":
+            return "---\n**Solution**\n"
         return found[4][len(options) :] if found[2] != "solution-end" else ""
 
     text = boxes_to_quotes(FENCE.sub(fence, text))
@@ -97,7 +101,9 @@ def notebook(page, text, values=None):
 
     for cell in page.cells:
         prose(cell.line - 1)
-        cells.append({"cell_type": "code", "source": cell.code})
+        tags = ["raises-exception"] if "gap" in cell.tags else []
+        code = {"cell_type": "code", "source": cell.code}
+        cells.append(code | {"metadata": {"tags": tags} if tags else {}})
         here = cell.code_line + cell.code.count("\n") + 1
     prose(len(lines))
     cells.insert(1, {"cell_type": "markdown", "source": NOTE})
@@ -112,7 +118,8 @@ def as_file(cells, needs=False):
     """Notebook format 4.5 around a list of cells."""
     fails = False
     for number, cell in enumerate(cells):
-        cell.update(id=f"cell-{number}", metadata={})
+        cell.update(id=f"cell-{number}")
+        cell.setdefault("metadata", {})
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
             here = bool(OUTSIDE.search(cell["source"]))
@@ -244,11 +251,14 @@ def head(context, config, pagename):
 
 
 # %% book/press/site.md
-def foot(page, repository):
-    """The links at the end of a page."""
+def foot(page, repository, solved=False):
+    """The links at the end of a page; `solved`: there are two notebooks."""
     name = page.docname.rpartition("/")[2]
     text = _("This page as a notebook")
     links = [f'<a href="{name}.ipynb" download class="notebook">{text}</a>']
+    if solved:
+        text = _("with the solutions")
+        links.append(f'<a href="{name}.solved.ipynb" download>{text}</a>')
     if repository:
         title = quote(f"{page.title}: ")
         body = quote(f"On {page.path}: ")
@@ -270,10 +280,15 @@ def finish_page(app, pagename, templatename, context, doctree):
     page = app.loom.pages.get(pagename)
     if page is None or not page.cells:
         return
-    context["body"] += foot(page, app.config.zerobook_repository)
     text = Path(app.srcdir, page.path).read_text("utf8")
+    solved = bool(SOLUTION.search(text))
+    context["body"] += foot(page, app.config.zerobook_repository, solved)
     values = glued(app.loom, page)
     target = Path(app.outdir, pagename + ".ipynb")
+    if solved:
+        write(target.with_suffix(".solved.ipynb"), notebook(page, text, values))
+        text = unsolved(text)
+        page, _problems = read_page(page.path, text)
     write(target, notebook(page, text, values))
 
 
