@@ -339,7 +339,7 @@ class Replica:
         self.params, self.grads = [], shared_like(weights)
         for weight, grad in zip(weights, self.grads):
             self.params.append(Parameter(weight, dtype=weight.dtype))
-            self.params[-1]._buffer = grad
+            self.params[-1]._buffer = grad.view()
         twins = zip(model.parameters(), self.params)
         self.model = copy.deepcopy(model, {id(p): twin for p, twin in twins})
         self.ticket = self.output = None
