@@ -5,7 +5,7 @@ import numpy as np
 import math
 import operator
 from zerobook.memory import aligned_zeros, fitting
-from zerobook.autograd import Tensor
+from zerobook.autograd import Tensor, increment_version
 
 
 # %% 1.1.3 book/foundations/gradient_descent.md
@@ -166,12 +166,12 @@ class FlatGroup:
         self.data, self.grad = aligned_zeros(n, dtype), aligned_zeros(n, dtype)
         self.scratch = aligned_zeros((min(n[0], BLOCK),), dtype)
         self.places = [
-            (p, slice(end - n, end), *(
-                row[end - n : end].reshape(p.data.shape)
-                for row in (self.data, self.grad)))
+            (p, slice(end - n, end), self.data[end - n : end].reshape(p.shape))
             for p, n, end in zip(params, sizes, ends)
         ]
         self.fetch()
+        for p, place, flat in self.places:
+            p._buffer = self.grad[place].reshape(flat.shape)
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -179,7 +179,7 @@ def fetch(self):
     """Bring parameters that lie elsewhere back into the row."""
     moved = [place for place in self.places if place[0].data is not place[2]]
     starts = [p.data.ctypes.data for p, *_ in self.places if p.data.size]
-    for p, _, flat, _ in moved:
+    for p, _, flat in moved:
         if (p.data.shape, p.data.dtype) != (flat.shape, flat.dtype):
             raise ValueError(
                 f"a parameter {flat.shape} of {flat.dtype} has become "
@@ -188,7 +188,7 @@ def fetch(self):
         raise ValueError("two parameters have one array as their data: give "
                          "both layers one Parameter")
     new = [p.data.copy() for p, *_ in moved]
-    for (p, _, flat, _), array in zip(moved, new):
+    for (p, _, flat), array in zip(moved, new):
         flat[...] = array
         p.data = flat
 
@@ -211,14 +211,17 @@ def gather(self, steps):
         Pieces of the row that have gradients, and their counts.
     """
     runs = []
-    for i, (p, place, flat, grad) in enumerate(self.places):
+    if any(p._buffer is None for p, *_ in self.places):  # one is kept
+        self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
+    for i, (p, place, flat) in enumerate(self.places):
         if p.data is not flat:
             self.fetch()
-        p._buffer = grad
+        if p._buffer is None or p._buffer.base is not self.grad.base:
+            p._buffer = self.grad[place].reshape(flat.shape)
         if p.grad is None:
             continue
-        if p.grad is not grad:
-            grad[...] = p.grad
+        if p.grad is not p._buffer:
+            p._buffer[...] = p.grad
         start, steps[i] = place.start, steps[i] + 1
         if runs and (runs[-1][0].stop, runs[-1][1]) == (start, steps[i]):
             start = runs.pop()[0].start
@@ -260,7 +263,7 @@ def listed(params, place="params"):
                         f"{type(params).__name__}: give model.parameters()")
     params = list(params)
     for i, p in enumerate(params):
-        if not isinstance(p, Tensor) or p.dtype.kind != "f" or p._backward:
+        if not isinstance(p, Tensor) or p.dtype.kind != "f" or p._node:
             raise TypeError(f"{place}[{i}] must be a Parameter (or another "
                             "tensor of floats that was not computed), is a "
                             f"{type(p).__name__}")
@@ -339,6 +342,8 @@ def optimizer_step(self):
             for part in blocks([run]):
                 self.update(i, part)
         group["step"] = max(self.steps[i], default=0)
+        changed = (p for p in group["params"] if p.grad is not None)
+        increment_version(*changed)
 
 
 Optimizer.step = optimizer_step

@@ -3,6 +3,7 @@
 
 import numpy as np
 from zerobook.autograd import Tensor
+from zerobook.autograd import increment_version
 from zerobook.memory import fitting
 
 
@@ -178,6 +179,7 @@ def load_state_dict(self, state, strict=True):
         raise ValueError("; ".join(wrong + (names if strict else [])))
     for name in new:
         mine[name][...] = new[name]
+    increment_version(*self.parameters())
     return missing, unexpected
 
 
