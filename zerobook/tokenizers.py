@@ -414,7 +414,7 @@ BPETokenizer.train = classmethod(train)
 # %% 3.3 book/generative/byte_pair_encoding.md
 NEVER = float("inf"), None
 CACHE = 100_000  # pieces
-LONG = 200  # bytes of a piece
+LONG = 40  # bytes of a piece
 
 
 def encode_piece(self, piece):

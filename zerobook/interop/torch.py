@@ -336,6 +336,8 @@ def leaf(self, module, path):
         raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
     if there is not nn:
         options |= TOLD.get(kind, {})
+        if kind == "Embedding":  # or PyTorch would draw one
+            options["_weight"] = pytorch().empty(module.weight.shape)
         if "activation" in options:
             name = options["activation"]
             bend = getattr(there.functional, name)
