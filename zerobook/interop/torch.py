@@ -402,6 +402,7 @@ Twins.filled, Twins.stacked = filled, stacked
 MAKERS = {
     **{kind: Twins.leaf for kind in OPTIONS},
     "Sequential": Twins.filled, "ModuleList": Twins.filled,
+    "ModuleDict": Twins.filled,
     "TransformerEncoder": Twins.stacked, "TransformerDecoder": Twins.stacked,
 }
 
