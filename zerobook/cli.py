@@ -2,6 +2,7 @@
 """The command line: ``zerobook`` and ``python -m zerobook``."""
 
 import argparse
+import contextlib
 import importlib
 import pkgutil
 import sys
@@ -124,11 +125,31 @@ def parser(asked=None):
 
 
 # %% book/given/package.md
+STRICT = ("strict", "surrogateescape")
+
+
+@contextlib.contextmanager
+def any_encoding():
+    """Let characters that a terminal's encoding lacks be printed as ``?``."""
+    changed = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr)
+               if getattr(stream, "errors", None) in STRICT
+               and hasattr(stream, "reconfigure")]
+    for stream, _ in changed:
+        stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream, errors in changed:
+            with contextlib.suppress(OSError, ValueError):
+                stream.reconfigure(errors=errors)
+
+
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = parser(*words[:1]).parse_args(words)
-    return options.run(options)
+    with any_encoding():
+        options = parser(*words[:1]).parse_args(words)
+        return options.run(options)
 
 
 # %% book/given/package.md
