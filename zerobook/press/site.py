@@ -1,6 +1,7 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Sphinx extension: what turns rendered pages into a site."""
 
+import ast
 import html
 import importlib.util
 import json
@@ -9,69 +10,22 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
+from zerobook.press.exercises import SOLUTION, unsolved
+from zerobook.press.notebooks import (
+    NOTHING,
+    Known,
+    all_marks,
+    figure_of,
+    sources_of,
+    to_markdown,
+)
+from zerobook.press.reading import read_page
 
 
 # %% book/press/site.md
 def _(text):
     """The text in the language of the edition, where it is known."""
     return get_translation("zerobook")(text)
-
-
-# %% book/press/site.md
-BOX = re.compile(r"^:{3,}\{(\w[\w-]*)\} *(.*)\n((?:^:[\w-]+:.*\n)*)", re.M)
-
-
-def boxes_to_quotes(text):
-    """Three-colon boxes as a bold heading; their end marks vanish."""
-
-    def head(found):
-        kind, title = found[1], found[2]
-        title = title if kind == "admonition" else (title or kind.capitalize())
-        return f"\n---\n**{title}**\n\n"
-
-    text = BOX.sub(head, text)
-    return re.sub(r"^:{3,} *$", "", text, flags=re.M)
-
-
-# %% book/press/site.md
-def formatted(text, form):
-    """A glued number in the format that the page asked for."""
-    try:
-        return format(float(text), form) if form else text
-    except ValueError:
-        return text
-
-
-# %% book/press/site.md
-FENCE = re.compile(r"^(`{3,})\{([\w-]+)\} *(.*)\n([\s\S]*?)^\1 *$", re.M)
-ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
-
-
-def to_markdown(text, values=None):
-    """A stretch of a chapter as Markdown that any notebook can show.
-
-    Parameters
-    ----------
-    text : str
-    values : dict of str to str, optional
-        What `glue` stored under each name.
-    """
-    values = values or {}
-
-    def role(found):
-        name, _, form = found[2].partition(":")
-        if found[1].startswith("glue"):
-            return formatted(values.get(name, "…"), form)
-        label = re.sub(r" *<[^>]*>$", "", found[2])
-        return f"[{label}]" if found[1].startswith("cite") else f"`{label}`"
-
-    def fence(found):
-        options = re.match(r"(:[\w-]+:.*\n)*", found[4]).group(0)
-        return found[4][len(options) :] if found[2] != "solution-end" else ""
-
-    text = boxes_to_quotes(FENCE.sub(fence, text))
-    text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.M)
-    return ROLE.sub(role, text).replace(".md)", ".ipynb)").strip()
 
 
 # %% book/press/site.md
@@ -85,23 +39,36 @@ NOTE = (
 )
 
 
-def notebook(page, text, values=None):
+def notebook(page, text, known=NOTHING):
     """A chapter as the notebook that a reader downloads, without outputs."""
     lines, cells = text.split("\n"), []
     here = next(i for i, s in enumerate(lines) if s.startswith("# "))
 
-    def prose(stop):
-        words = to_markdown("\n".join(lines[here:stop]), values)
+    def say(words):
         if words:
             cells.append({"cell_type": "markdown", "source": words})
 
     for cell in page.cells:
-        prose(cell.line - 1)
-        cells.append({"cell_type": "code", "source": cell.code})
+        say(to_markdown("\n".join(lines[here : cell.line - 1]), known))
+        tags = {"tags": ["raises-exception"]} if "gap" in cell.tags else {}
+        code = {"cell_type": "code", "source": cell.code, "metadata": tags}
+        cells.append(code)
+        say(caption(cell, lines, known))
         here = cell.code_line + cell.code.count("\n") + 1
-    prose(len(lines))
+    say(to_markdown("\n".join(lines[here:]), known))
+    say(sources_of(text, known))
     cells.insert(1, {"cell_type": "markdown", "source": NOTE})
     return as_file(cells, needs="\nneeds: " in text.split("\n# ")[0])
+
+
+# %% book/press/site.md
+def caption(cell, lines, known):
+    """What stands under the figure of a cell, or an empty text."""
+    name, words = figure_of(cell, lines) or (None, "")
+    mark = known.marks.get(name)
+    if not words or mark is None:
+        return to_markdown(words, known)
+    return f'<a id="{name}"></a>**{mark.words}.** ' + to_markdown(words, known)
 
 
 # %% book/press/site.md
@@ -112,7 +79,8 @@ def as_file(cells, needs=False):
     """Notebook format 4.5 around a list of cells."""
     fails = False
     for number, cell in enumerate(cells):
-        cell.update(id=f"cell-{number}", metadata={})
+        cell.update(id=f"cell-{number}")
+        cell.setdefault("metadata", {})
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
             here = bool(OUTSIDE.search(cell["source"]))
@@ -244,11 +212,14 @@ def head(context, config, pagename):
 
 
 # %% book/press/site.md
-def foot(page, repository):
-    """The links at the end of a page."""
+def foot(page, repository, solved=False):
+    """The links at the end of a page; `solved`: there are two notebooks."""
     name = page.docname.rpartition("/")[2]
     text = _("This page as a notebook")
     links = [f'<a href="{name}.ipynb" download class="notebook">{text}</a>']
+    if solved:
+        text = _("with the solutions")
+        links.append(f'<a href="{name}.solved.ipynb" download>{text}</a>')
     if repository:
         title = quote(f"{page.title}: ")
         body = quote(f"On {page.path}: ")
@@ -270,11 +241,63 @@ def finish_page(app, pagename, templatename, context, doctree):
     page = app.loom.pages.get(pagename)
     if page is None or not page.cells:
         return
-    context["body"] += foot(page, app.config.zerobook_repository)
-    text = Path(app.srcdir, page.path).read_text("utf8")
+    text = text_at(app.srcdir, page)
+    solved = bool(SOLUTION.search(text))
+    context["body"] += foot(page, app.config.zerobook_repository, solved)
+    target, known = Path(app.outdir, pagename + ".ipynb"), known_to(app, page)
+    if solved:
+        whole = notebook(page, text, known)
+        write(target.with_suffix(".solved.ipynb"), whole)
+        text = unsolved(text)
+        page, _problems = read_page(page.path, text)
+    write(target, notebook(page, text, known))
+
+
+# %% book/press/site.md
+def known_to(app, page):
+    """What the text of a page refers to."""
+    pages = app.loom.pages.values()
+    if not hasattr(app, "zerobook_known"):
+        app.zerobook_known = Known(
+            marks=all_marks(pages, lambda p: text_at(app.srcdir, p)),
+            titles={p.path: p.title for p in pages},
+            notebooks=frozenset(p.path for p in pages if p.cells),
+            sources=sources(app.env),
+            address=app.config.zerobook_address,
+        )
     values = glued(app.loom, page)
-    target = Path(app.outdir, pagename + ".ipynb")
-    write(target, notebook(page, text, values))
+    return app.zerobook_known._replace(path=page.path, values=values)
+
+
+def text_at(root, page):
+    """The source of a page, with the line ends of Unix."""
+    return Path(root, page.path).read_text("utf8")
+
+
+# %% book/press/site.md
+def sources(env):
+    """The bibliography: key -> label, authors, the entry as Markdown."""
+    if "cite" not in env.domains:
+        return {}
+    from pybtex.backends.markdown import Backend
+
+    domain, markdown = env.get_domain("cite"), Backend("utf-8")
+    entries = {k: v for file in domain.bibdata.bibfiles.values()
+               for k, v in file.data.entries.items()}
+    return {
+        c.key: (c.formatted_entry.label, authors(entries[c.key]),
+                c.formatted_entry.text.render(markdown))
+        for c in domain.citations
+    }
+
+
+def authors(entry):
+    """Whose work it is, as a sentence names them."""
+    people = entry.persons.get("author") or entry.persons.get("editor", [])
+    names = [" ".join(p.prelast_names + p.last_names) for p in people]
+    if len(names) > 2:
+        return f"{names[0]} et al."
+    return " and ".join(names) or entry.key
 
 
 # %% book/press/site.md
@@ -290,9 +313,19 @@ def glued(loom, page):
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             if name:
-                text = "".join(output["data"].get("text/plain", "…"))
-                found[name] = text.strip("'\"")
+                kinds = {kind.rpartition("record/")[2]: text
+                         for kind, text in output["data"].items()}
+                found[name] = shown("".join(kinds["text/plain"]))
     return found
+
+
+def shown(text):
+    """What `repr` wrote, as `print` would have."""
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+    return value if isinstance(value, str) else text
 
 
 # %% book/press/site.md
