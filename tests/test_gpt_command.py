@@ -839,7 +839,7 @@ def test_no_combination_of_options_ends_in_a_traceback(
 
 @pytest.mark.parametrize("name", [
     "config.json", "model.safetensors", "tokenizer.json",
-    "training/run.json", "training/checkpoint.json",
+    "training/run.json", "training/checkpoint.safetensors",
     "training/text.safetensors",
 ])
 def test_no_damage_to_a_folder_ends_in_a_traceback(folder, capsys, name):

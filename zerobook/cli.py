@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import importlib
+import os
 import pkgutil
 import sys
 import zerobook
@@ -129,25 +130,26 @@ STRICT = ("strict", "surrogateescape")
 
 
 @contextlib.contextmanager
-def any_encoding():
-    """Let characters that a terminal's encoding lacks be printed as ``?``."""
-    changed = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr)
-               if getattr(stream, "errors", None) in STRICT
-               and hasattr(stream, "reconfigure")]
-    for stream, _ in changed:
-        stream.reconfigure(errors="replace")
-    try:
+def any_terminal():
+    """Let what a terminal's encoding lacks be printed as ``?``."""
+    with contextlib.ExitStack() as put_back:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # closed by who started the program
+                nowhere = put_back.enter_context(open(os.devnull, "w"))
+                setattr(sys, name, nowhere)
+                put_back.callback(setattr, sys, name, None)
+            elif getattr(stream, "errors", None) in STRICT and hasattr(
+                    stream, "reconfigure"):
+                put_back.callback(stream.reconfigure, errors=stream.errors)
+                stream.reconfigure(errors="replace")
         yield
-    finally:
-        for stream, errors in changed:
-            with contextlib.suppress(OSError, ValueError):
-                stream.reconfigure(errors=errors)
 
 
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    with any_encoding():
+    with any_terminal():
         options = parser(*words[:1]).parse_args(words)
         return options.run(options)
 

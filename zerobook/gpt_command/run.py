@@ -375,7 +375,11 @@ def final_score(self):
     """
     if "test" not in self.ids:
         return None
-    model, tokenizer = load_gpt(self.folder)
+    try:
+        model, tokenizer = load_gpt(self.folder)
+    except (ValueError, TypeError, LookupError, AttributeError,
+            ArithmeticError, FileNotFoundError) as error:
+        raise Complaint(f"{self.folder} is damaged: {error}") from None
     bits = bits_of(model, tokenizer, self.ids["test"])
     noted = {"bits_per_byte": bits, "step": self.log.best()[1],
              "n_gram": self.facts["n_gram_test"]}
