@@ -87,6 +87,7 @@ def remembered(monkeypatch):
     return read
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_snapshot_of_the_book_imports(root, tmp_path, route, remembered):
     book = remembered(root)
