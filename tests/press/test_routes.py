@@ -215,5 +215,5 @@ def test_running_finds_what_reading_cannot(zigzag, capsys):
     assert check(root, run=False) == 0
     assert check(root) == 3
     said = capsys.readouterr().out
-    assert "book/s121.md: book/s121.md:3: ModuleNotFoundError" in said
+    assert "book/s121.md: book/s121.md:6: ModuleNotFoundError" in said
     assert "book/s122.md: ok" in said
