@@ -403,7 +403,7 @@ def test_what_makes_the_run_cannot_change_midway(folder, capsys):
 
 
 @pytest.mark.parametrize("name", [
-    "training/run.json", "training/checkpoint.json", "tokenizer.json",
+    "training/run.json", "training/checkpoint.safetensors", "tokenizer.json",
     "training/text.safetensors",
 ])
 def test_a_damaged_folder_is_told(folder, capsys, name):

@@ -3,8 +3,23 @@
 
 import contextlib
 import itertools
+import operator
+import sys
 import threading
 import numpy as np
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
+def as_numbers(data, dtype=None):
+    """`data` as an array of numbers; float64 becomes float32 unasked."""
+    if isinstance(data, Tensor):
+        data, dtype = data.data, data.dtype if dtype is None else dtype
+    array = np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds numbers, not {data!r:.60}")
+    if dtype is None and array.dtype == np.float64:
+        dtype = np.float32
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -23,25 +38,24 @@ class Tensor:
     Raises
     ------
     TypeError
-        If a gradient is wanted of integers or booleans.
+        If `data` is no array of numbers (None, text, objects), or if a
+        gradient is wanted of integers or booleans.
 
     Notes
     -----
     Section 2.1.1.
     """
 
-    __slots__ = ("data", "grad", "requires_grad", "_parents", "_backward",
-                 "_time", "_owned", "_buffer", "__weakref__")
+    __slots__ = ("_data", "grad", "requires_grad", "_node", "_version",
+                 "_owned", "_buffer", "__weakref__")
     __array_ufunc__ = None  # so that ndarray + Tensor asks the Tensor
 
     def __init__(self, data, requires_grad=False, dtype=None):
-        data = np.asarray(data, dtype)
-        if dtype is None and data.dtype == np.float64:
-            data = data.astype(np.float32)
+        data = as_numbers(data, dtype)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"{data.dtype} has no gradient; only floats do")
-        self.data, self.grad, self.requires_grad = data, None, requires_grad
-        self._parents, self._backward, self._time = (), None, 0
+        self._data, self.grad, self.requires_grad = data, None, requires_grad
+        self._node, self._version = None, [0]
         self._owned, self._buffer = False, None
 
 
@@ -49,6 +63,31 @@ class Tensor:
 _clock = itertools.count(1)
 
 
+class Node:
+    """The place of a result in the graph: how a gradient goes on from it."""
+
+    __slots__ = ("shape", "dtype", "grad", "_owned", "parents", "rule",
+                 "saved", "time")
+    requires_grad = True
+
+    def __init__(self, data, parents, rule, saved):
+        self.shape, self.dtype = data.shape, data.dtype
+        self.grad, self._owned = None, False
+        self.parents, self.rule, self.saved = parents, rule, saved
+        self.time = next(_clock)
+
+
+def node(self):
+    """Where a gradient goes: a result's node, or the leaf; None if nowhere."""
+    if not self.requires_grad:
+        return None
+    return self if self._node is None else self._node
+
+
+Tensor.node = property(node)
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 class Mode(threading.local):
     """What each thread decides for itself."""
 
@@ -63,7 +102,7 @@ def grad_enabled():
     return _mode.enabled
 
 
-def from_op(data, parents, backward):
+def from_op(data, parents, backward, saved=None):
     """Record an operation: its result, its inputs, its way back.
 
     Parameters
@@ -74,7 +113,9 @@ def from_op(data, parents, backward):
         The inputs that a gradient may have to reach.
     backward : callable
         Gets the gradient by the result, a fresh array or a borrowed one,
-        and calls ``parent.accumulate`` for each parent.
+        and calls `accumulate` of each parent, or of its `node`.
+    saved : iterable of Tensor or None, optional
+        The tensors whose arrays `backward` reads; all parents by default.
 
     Returns
     -------
@@ -83,12 +124,14 @@ def from_op(data, parents, backward):
         `no_grad`.
     """
     out = Tensor.__new__(Tensor)
-    out.data, out.grad, out.requires_grad = np.asarray(data), None, False
-    out._parents, out._backward, out._time = (), None, 0
+    out._data, out.grad, out.requires_grad = np.asarray(data), None, False
+    out._node, out._version = None, [0]
     out._owned, out._buffer = False, None
     if _mode.enabled and any([p.requires_grad for p in parents]):
-        out.requires_grad, out._time = True, next(_clock)
-        out._parents, out._backward = parents, backward
+        nodes = [p._node for p in parents if p._node is not None]
+        saved = parents if saved is None else saved
+        out.requires_grad = True
+        out._node = Node(out._data, nodes, backward, saved)
     return out
 
 
@@ -105,56 +148,118 @@ def no_grad():
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-def accumulate(self, grad, owned=False):
+def receive(self, grad, owned=False):
     """Add `grad` to the gradient; `owned` if nobody else holds the array."""
-    if not self.requires_grad:
-        return
-    if self.grad is not None:
-        if self._owned:
-            self.grad += grad
-            return
-        grad, owned = self.grad + grad, True
-    elif self._buffer is not None:
-        if grad is not self._buffer:
-            np.copyto(self._buffer, grad)
-        grad, owned = self._buffer, True
-    elif self._backward is None and not owned:
-        grad, owned = np.array(grad, self.data.dtype), True
-    self.grad, self._owned = grad, owned
+    if grad.shape != self.shape:
+        raise ValueError(f"a gradient of shape {grad.shape} reached a tensor "
+                         f"of shape {self.shape}")
+    if grad.dtype != self.dtype or type(grad) is not np.ndarray:
+        grad, owned = np.array(grad, self.dtype), True
+    if self.grad is None:
+        self.grad, self._owned = grad, owned
+    elif self._owned:
+        self.grad += grad
+    else:
+        self.grad, self._owned = np.asarray(self.grad + grad), True
 
 
-Tensor.accumulate = accumulate
+Node.accumulate = receive
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
 def vacant(self):
     """The buffer, if a first gradient may be written there; else None."""
-    return self._buffer if self.grad is None else None
+    if self._buffer is None or self.grad is not None:
+        return None
+    if sys.getrefcount(self._buffer) > 2:  # a gradient that was kept
+        self._buffer = None
+    return self._buffer
 
 
+def accumulate(self, grad, owned=False):
+    """Add `grad` to the gradient; `owned` if nobody else holds the array."""
+    if not self.requires_grad:
+        return
+    if self._node is not None:
+        self._node.accumulate(grad, owned)
+        return
+    if self.grad is None and grad is not self._buffer:
+        room = self.vacant()
+        if room is not None and grad.shape == self.shape:
+            np.copyto(room, grad)
+            grad, owned = room, True
+        elif not owned:
+            grad, owned = np.array(grad, self.dtype), True
+    receive(self, grad, owned)
+
+
+Tensor.vacant, Tensor.accumulate = vacant, accumulate
+Node.vacant = lambda node: None
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 def accumulate_matmul(self, a, b):
     """Add ``a @ b`` to the gradient, without a copy where that is possible."""
     if self.requires_grad:
         self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
 
 
-Tensor.vacant, Tensor.accumulate_matmul = vacant, accumulate_matmul
+Tensor.accumulate_matmul = accumulate_matmul
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
 def history(tensor):
-    """All tensors with a history that `tensor` depends on, youngest first."""
-    found, todo = {tensor._time: tensor}, [tensor]
+    """All nodes that `tensor` depends on, youngest first."""
+    if tensor._node is None:
+        return []
+    found, todo = {tensor._node.time: tensor._node}, [tensor._node]
     while todo:
-        for parent in todo.pop()._parents:
-            if parent._backward is not None and parent._time not in found:
-                found[parent._time] = parent
+        for parent in todo.pop().parents:
+            if parent.time not in found:
+                found[parent.time] = parent
                 todo.append(parent)
     return [found[time] for time in sorted(found, reverse=True)]
 
 
+# %% 2.1.1 book/deep_learning/autograd.md
 def freed(grad):
-    """Stands where a closure stood that has been let go."""
+    """Stands where a rule stood that has been let go."""
+
+
+def judge(nodes):
+    """Refuse a graph that was freed, or whose arrays have changed since."""
+    for node in nodes:
+        if node.rule is freed:
+            raise RuntimeError("an earlier backward() freed this graph; the "
+                               "first call must say retain_graph=True")
+        for tensor in node.saved:
+            if tensor is not None and tensor._version[0] > node.time:
+                name = node.rule.__qualname__.partition(".")[0]
+                raise RuntimeError(
+                    f"{name} needs an array of shape {tensor.shape} as it "
+                    "was, but it was changed since, by an optimiser's step "
+                    "or an assignment to data: call backward() before that")
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
+def increment_version(*tensors):
+    """Say that the arrays of these tensors were changed in place."""
+    now = next(_clock)
+    for tensor in tensors:
+        tensor._version[0] = now
+
+
+def assign(self, array):
+    """Give a tensor another array, or the same one after a change."""
+    self._data = np.asarray(array)
+    if self._data.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds numbers, not {array!r:.60}")
+    increment_version(self)
+
+
+Tensor.data = property(operator.attrgetter("_data"), assign)
+Tensor.shape = property(operator.attrgetter("_data.shape"))
+Tensor.dtype = property(operator.attrgetter("_data.dtype"))
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -172,26 +277,27 @@ def backward(self, gradient=None, retain_graph=False):
     ------
     RuntimeError
         If nothing here requires a gradient, if a gradient is needed and
-        none is given, or if the graph was freed by an earlier call.
+        none is given, if the graph was freed by an earlier call, or if an
+        array that it needs was changed since. Nothing is sent then.
+    ValueError
+        If a gradient has another shape than the tensor that it reaches.
     """
     if not self.requires_grad:
         raise RuntimeError("nothing that this came from requires a gradient")
     if gradient is None and self.data.size != 1:
         raise RuntimeError(f"shape {self.shape} needs a gradient to start")
-    start = np.ones_like(self.data) if gradient is None else gradient
-    if np.shape(start) != self.shape:
-        raise ValueError(f"gradient {np.shape(start)} for shape {self.shape}")
-    nodes = history(self) if self._backward else []
-    if any(node._backward is freed for node in nodes):
-        raise RuntimeError("an earlier backward() freed this graph; the first "
-                           "call must say retain_graph=True")
-    self.accumulate(np.array(start, self.data.dtype), owned=True)
+    start = 1 if gradient is None else as_numbers(gradient, self.dtype)
+    if gradient is not None and start.shape != self.shape:
+        raise ValueError(f"gradient {start.shape} for shape {self.shape}")
+    nodes = history(self)
+    judge(nodes)
+    self.accumulate(np.full(self.shape, start, self.dtype), owned=True)
     for node in nodes:
         grad, node.grad, node._owned = node.grad, None, False
         if grad is not None:
-            node._backward(grad)
+            node.rule(grad)
         if not retain_graph:
-            node._backward, node._parents = freed, ()
+            node.rule, node.parents, node.saved = freed, (), ()
 
 
 Tensor.backward = backward
@@ -214,7 +320,7 @@ def beside(x, dtype):
     """A number or array as a tensor of type `dtype`, if that holds it."""
     if dtype.kind == "f":
         return Tensor(x, dtype=dtype)
-    x = x if isinstance(x, int | float) else np.asarray(x)
+    x = x if isinstance(x, int | float) else as_numbers(x)
     fits = np.result_type(dtype, x).kind == dtype.kind
     return Tensor(np.asarray(x).astype(dtype) if fits else x)
 
@@ -247,50 +353,49 @@ def operands(a, b):
 def add(a, b):
     """``a + b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
+    ends = [x.node for x in (a, b) if x.requires_grad]
 
     def backward(g):
-        a.accumulate(unbroadcast(g, a.shape))
-        b.accumulate(unbroadcast(g, b.shape))
+        for end in ends:
+            end.accumulate(unbroadcast(g, end.shape))
 
-    return from_op(a.data + b.data, (a, b), backward)
+    return from_op(a.data + b.data, (a, b), backward, saved=())
+
+
+def negate(a):
+    """``-a``, entry by entry."""
+    to = a.node
+    return from_op(-a.data, (a,), lambda g: to.accumulate(-g, owned=True), ())
 
 
 def subtract(a, b):
     """``a - b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
+    to_a, to_b = a.node, b.node
 
     def backward(g):
-        a.accumulate(unbroadcast(g, a.shape))
-        if b.requires_grad:
-            b.accumulate(unbroadcast(-g, b.shape), owned=True)
+        if to_a is not None:
+            to_a.accumulate(unbroadcast(g, to_a.shape))
+        if to_b is not None:
+            to_b.accumulate(unbroadcast(-g, to_b.shape), owned=True)
 
-    return from_op(a.data - b.data, (a, b), backward)
-
-
-def multiply(a, b):
-    """``a * b`` with NumPy's broadcasting."""
-    a, b = operands(a, b)
-
-    def backward(g):
-        if a.requires_grad:
-            a.accumulate(unbroadcast(g * b.data, a.shape), owned=True)
-        if b.requires_grad:
-            b.accumulate(unbroadcast(g * a.data, b.shape), owned=True)
-
-    return from_op(a.data * b.data, (a, b), backward)
+    return from_op(a.data - b.data, (a, b), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-def power(a, n):
-    """``a ** n`` for a number `n`."""
-    if not isinstance(n, int | float):
-        raise TypeError(f"the exponent must be a number, not {type(n)}")
-    a = converted(a) if isinstance(n, float) else a
+def multiply(a, b):
+    """``a * b`` with NumPy's broadcasting."""
+    a, b = operands(a, b)
+    to_a, to_b = a.node, b.node
+    A, B = a if b.requires_grad else None, b if a.requires_grad else None
 
     def backward(g):
-        a.accumulate(g * (n * a.data ** (n - 1)), owned=True)
+        if B is not None:
+            to_a.accumulate(unbroadcast(g * B.data, to_a.shape), owned=True)
+        if A is not None:
+            to_b.accumulate(unbroadcast(g * A.data, to_b.shape), owned=True)
 
-    return from_op(a.data**n, (a,), backward)
+    return from_op(a.data * b.data, (a, b), backward, saved=(A, B))
 
 
 def matmul(a, b):
@@ -298,16 +403,18 @@ def matmul(a, b):
     a, b = operands(a, b)
     if min(a.data.ndim, b.data.ndim) < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul of shapes {a.shape} and {b.shape}")
+    to_a, to_b = a.node, b.node
+    A, B = a if b.requires_grad else None, b if a.requires_grad else None
 
     def backward(g):
-        if a.requires_grad:
-            da = g @ b.data.swapaxes(-1, -2)
-            a.accumulate(unbroadcast(da, a.shape), owned=True)
-        if b.requires_grad:
-            db = a.data.swapaxes(-1, -2) @ g
-            b.accumulate(unbroadcast(db, b.shape), owned=True)
+        if B is not None:
+            da = g @ B.data.swapaxes(-1, -2)
+            to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
+        if A is not None:
+            db = A.data.swapaxes(-1, -2) @ g
+            to_b.accumulate(unbroadcast(db, to_b.shape), owned=True)
 
-    return from_op(a.data @ b.data, (a, b), backward)
+    return from_op(a.data @ b.data, (a, b), backward, saved=(A, B))
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -316,12 +423,38 @@ def divide(a, b):
     a, b = operands(a, b)
     if b.data.dtype.kind != "f":
         a, b = converted(a), converted(b)
-    return multiply(a, power(b, -1))
+    to_a, to_b, y = a.node, b.node, a.data / b.data
+
+    def backward(g):
+        da = g / b.data
+        if to_b is not None:
+            to_b.accumulate(unbroadcast(-da * y, to_b.shape), owned=True)
+        if to_a is not None:
+            to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
+
+    return from_op(y, (a, b), backward, saved=(b,))
 
 
+def power(a, n):
+    """``a ** n`` for a number `n`."""
+    if isinstance(n, np.integer | np.floating):
+        n = n.item()
+    if not isinstance(n, int | float):
+        raise TypeError(f"the exponent must be a number, not {type(n)}")
+    a = converted(a) if isinstance(n, float) else a
+    to = a.node
+
+    def backward(g):
+        slope = n * a.data ** (n - 1) if n else np.zeros_like(a.data)
+        to.accumulate(g * slope, owned=True)
+
+    return from_op(a.data**n, (a,), backward)
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 Tensor.__add__ = Tensor.__radd__ = add
 Tensor.__mul__ = Tensor.__rmul__ = multiply
-Tensor.__neg__ = lambda a: multiply(a, -1)
+Tensor.__neg__ = negate
 Tensor.__sub__ = subtract
 Tensor.__rsub__ = lambda a, b: subtract(*operands(b, a))
 Tensor.__truediv__ = divide
@@ -334,82 +467,96 @@ Tensor.__rmatmul__ = lambda a, b: matmul(b, a)
 # %% 2.1.1 book/deep_learning/autograd.md
 def sum_(a, axis=None, keepdims=False):
     """Sum over `axis`, all axes by default."""
-    out = a.data.sum(axis=axis, keepdims=keepdims)
+    out, to = a.data.sum(axis=axis, keepdims=keepdims), a.node
 
     def backward(g):
         if axis is not None and not keepdims:
             g = np.expand_dims(g, axis)
-        a.accumulate(np.broadcast_to(g, a.shape))
+        to.accumulate(np.broadcast_to(g, to.shape))
 
-    return from_op(np.asarray(out), (a,), backward)
+    return from_op(out, (a,), backward, saved=())
 
 
 def mean(a, axis=None, keepdims=False):
-    """Mean over `axis`, all axes by default."""
+    """Mean over `axis`, all axes by default; NaN if there is nothing."""
     total = sum_(a, axis, keepdims)
-    return total * (total.data.size / max(a.data.size, 1))
+    n = a.data.size / max(total.data.size, 1)
+    return total / (n if n else np.nan)
 
 
 def max_(a, axis=None, keepdims=False):
     """Largest entry along `axis`; several equal ones share the gradient."""
-    top = a.data.max(axis=axis, keepdims=True)
+    top, to = a.data.max(axis=axis, keepdims=True), a.node
     at = a.data == top
-    share = at / at.sum(axis=axis, keepdims=True, dtype=a.data.dtype)
 
     def backward(g):
         if not keepdims and axis is not None:
             g = np.expand_dims(g, axis)
-        a.accumulate(share * g, owned=True)
+        equals = at.sum(axis=axis, keepdims=True, dtype=g.dtype)
+        to.accumulate(at * (g / equals), owned=True)
 
     out = top if keepdims else a.data.max(axis=axis)
-    return from_op(np.asarray(out), (a,), backward)
+    return from_op(out, (a,), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def view(data, a, backward):
+    """Record that `data` is the memory of the tensor `a`, read otherwise."""
+    out = from_op(data, (a,), backward, saved=())
+    out._version = a._version
+    return out
+
+
 def reshape(a, *shape):
     """The same entries in another shape; -1 stands for what is left."""
     shape = shape[0] if len(shape) == 1 and np.ndim(shape[0]) else shape
-
-    def backward(g):
-        a.accumulate(g.reshape(a.shape))
-
-    return from_op(a.data.reshape(shape), (a,), backward)
+    to = a.node
+    return view(a.data.reshape(shape), a,
+                lambda g: to.accumulate(g.reshape(to.shape)))
 
 
 def permute(a, *axes):
     """The axes in another order, as ``np.transpose``; reversed if none."""
-    axes = axes or tuple(reversed(range(a.data.ndim)))
-
-    def backward(g):
-        a.accumulate(g.transpose(np.argsort(axes)))
-
-    return from_op(a.data.transpose(axes), (a,), backward)
+    axes = axes[0] if len(axes) == 1 and np.ndim(axes[0]) else axes
+    axes = [i % a.ndim for i in axes] or range(a.ndim)[::-1]
+    to, back = a.node, np.argsort(axes)
+    return view(a.data.transpose(axes), a,
+                lambda g: to.accumulate(g.transpose(back)))
 
 
 def swapaxes(a, i, j):
     """Two axes exchanged."""
-
-    def backward(g):
-        a.accumulate(g.swapaxes(i, j))
-
-    return from_op(a.data.swapaxes(i, j), (a,), backward)
+    to = a.node
+    return view(a.data.swapaxes(i, j), a,
+                lambda g: to.accumulate(g.swapaxes(i, j)))
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def as_index(index):
+    """An index without tensors in it."""
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(p.data if isinstance(p, Tensor) else p for p in parts)
+    return parts if isinstance(index, tuple) else parts[0]
+
+
 def getitem(a, index):
     """``a[index]``: slices, index arrays, masks."""
+    index, to = as_index(index), a.node
+    parts = index if isinstance(index, tuple) else (index,)
+    plain = all(isinstance(p, int | np.integer | slice | type(...))
+                and not isinstance(p, bool) or p is None for p in parts)
 
     def backward(g):
-        if a.grad is None or not a._owned:
-            a.accumulate(np.zeros_like(a.data), owned=True)
-        parts = index if isinstance(index, tuple) else (index,)
-        if all(isinstance(p, int | slice | type(...)) or p is None
-               for p in parts):
-            a.grad[index] += g
+        if to.grad is None or not to._owned:
+            to.accumulate(np.zeros(to.shape, to.dtype), owned=True)
+        if plain:
+            to.grad[index] += g
         else:
-            np.add.at(a.grad, index, g)
+            np.add.at(to.grad, index, g)
 
-    return from_op(np.asarray(a.data[index]), (a,), backward)
+    if plain:
+        return view(a.data[index], a, backward)
+    return from_op(a.data[index], (a,), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -417,38 +564,42 @@ def concatenate(tensors, axis=0):
     """Tensors one behind another along `axis`."""
     tensors = tuple(tensors)
     ends = np.cumsum([t.shape[axis] for t in tensors])[:-1]
+    nodes = [t.node for t in tensors]
 
     def backward(g):
-        for t, piece in zip(tensors, np.split(g, ends, axis), strict=True):
-            t.accumulate(piece)
+        for to, piece in zip(nodes, np.split(g, ends, axis), strict=True):
+            if to is not None:
+                to.accumulate(piece)
 
     data = np.concatenate([t.data for t in tensors], axis)
-    return from_op(data, tensors, backward)
+    return from_op(data, tensors, backward, saved=())
 
 
 def stack(tensors, axis=0):
     """Tensors of one shape along a new axis."""
     tensors = tuple(tensors)
+    nodes = [t.node for t in tensors]
 
     def backward(g):
-        for t, piece in zip(tensors, np.moveaxis(g, axis, 0), strict=True):
-            t.accumulate(piece)
+        for to, piece in zip(nodes, np.moveaxis(g, axis, 0), strict=True):
+            if to is not None:
+                to.accumulate(piece)
 
     data = np.stack([t.data for t in tensors], axis)
-    return from_op(data, tensors, backward)
+    return from_op(data, tensors, backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
 def exp(a):
     """Exponential, entry by entry."""
-    y = np.exp(a.data)
-    return from_op(y, (a,), lambda g: a.accumulate(g * y, owned=True))
+    y, to = np.exp(a.data), a.node
+    return from_op(y, (a,), lambda g: to.accumulate(g * y, owned=True), ())
 
 
 def log(a):
     """Natural logarithm, entry by entry."""
-    y = np.log(a.data)
-    return from_op(y, (a,), lambda g: a.accumulate(g / a.data, owned=True))
+    y, to = np.log(a.data), a.node
+    return from_op(y, (a,), lambda g: to.accumulate(g / a.data, owned=True))
 
 
 Tensor.sum, Tensor.mean, Tensor.max = sum_, mean, max_
@@ -460,11 +611,15 @@ Tensor.T = property(permute)
 # %% 2.1.1 book/deep_learning/autograd.md
 def detach(a):
     """The same array without its history."""
-    return Tensor(a.data, dtype=a.data.dtype)
+    out = Tensor(a.data, dtype=a.data.dtype)
+    out._version = a._version
+    return out
 
 
 def item(a):
-    """The one entry as a Python number."""
+    """The one entry as a Python number; RuntimeError if there are more."""
+    if a.data.size != 1:
+        raise RuntimeError(f"a tensor of shape {a.shape} is no single number")
     return a.data.item()
 
 
@@ -479,9 +634,74 @@ def _repr(a):
 
 
 Tensor.detach, Tensor.__repr__ = detach, _repr
-Tensor.shape = property(lambda a: a.data.shape)
-Tensor.ndim = property(lambda a: a.data.ndim)
-Tensor.size = property(lambda a: a.data.size)
-Tensor.dtype = property(lambda a: a.data.dtype)
+Tensor.ndim = property(operator.attrgetter("_data.ndim"))
+Tensor.size = property(operator.attrgetter("_data.size"))
 Tensor.item, Tensor.numpy = item, numpy_
+Tensor.is_leaf = property(lambda a: a._node is None)
+Tensor._backward = property(lambda a: a._node)
 Tensor.__len__ = lambda a: len(a.data)
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
+def as_array(a, dtype=None, copy=None):
+    """What ``np.asarray(a)`` gives; RuntimeError if a gradient is lost."""
+    if a.requires_grad:
+        raise RuntimeError("this tensor requires a gradient, which an array "
+                           "cannot carry: say detach() first")
+    array = a.data if dtype is None else a.data.astype(dtype, copy=False)
+    return array.copy() if copy and array is a.data else array
+
+
+def as_integer(a):
+    """What ``items[a]`` and ``range(a)`` take: one integer."""
+    if a.data.size != 1 or a.data.dtype.kind not in "iu":
+        raise TypeError(f"a tensor of {a.dtype} and shape {a.shape} is no "
+                        "index: that is one integer")
+    return a.data.item()
+
+
+def formatted(a, spec):
+    """``f"{a:.3f}"`` for a single number; without a format, for any."""
+    return format(a.item() if spec else repr(a), spec)
+
+
+def rows(a):
+    """The entries along the first axis, one after the other."""
+    if a.ndim == 0:
+        raise TypeError("a single number has no entries to go through")
+    return (a[i] for i in range(len(a)))
+
+
+Tensor.__array__, Tensor.__index__, Tensor.__iter__ = as_array, as_integer, rows
+Tensor.__float__ = lambda a: float(a.item())
+Tensor.__int__ = lambda a: int(a.item())
+Tensor.__bool__ = lambda a: bool(a.item())
+Tensor.__format__ = formatted
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
+def compare(a, b, relation):
+    """`relation` entry by entry; what is no number is not comparable."""
+    b = b.data if isinstance(b, Tensor) else b
+    if not isinstance(b, int | float):
+        b = np.asarray(b)
+        if b.dtype.kind not in "fiub":
+            return NotImplemented
+    if a.dtype.kind == "f" and np.result_type(b).kind == "f":
+        b = np.asarray(b, a.dtype)
+    return Tensor(relation(a.data, b))
+
+
+def contains(a, b):
+    """``b in a``: whether an entry equals it."""
+    equal = compare(a, b, operator.eq)
+    return equal is not NotImplemented and bool(equal.data.any())
+
+
+Tensor.__eq__ = lambda a, b: compare(a, b, operator.eq)
+Tensor.__ne__ = lambda a, b: compare(a, b, operator.ne)
+Tensor.__lt__ = lambda a, b: compare(a, b, operator.lt)
+Tensor.__le__ = lambda a, b: compare(a, b, operator.le)
+Tensor.__gt__ = lambda a, b: compare(a, b, operator.gt)
+Tensor.__ge__ = lambda a, b: compare(a, b, operator.ge)
+Tensor.__contains__, Tensor.__hash__ = contains, object.__hash__

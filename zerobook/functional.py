@@ -1,9 +1,12 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Operations of one node each, most of them made of chapter 1's functions."""
 
+import functools
 import numpy as np
 from zerobook import activations, losses, neural_network
-from zerobook.autograd import Tensor, from_op, grad_enabled
+from zerobook.autograd import (
+    Tensor, as_numbers, converted, from_op, grad_enabled, unbroadcast
+)
 from zerobook.memory import chunks
 from zerobook.memory import aligned_empty
 from zerobook.autograd import unbroadcast
@@ -12,14 +15,16 @@ import math
 
 # %% 2.1.1 book/deep_learning/fused.md
 def as_tensor(x, like=None):
-    """`x` as a tensor; an array takes on the type of the tensor `like`."""
+    """`x` as a tensor; what is no Tensor of floats gets the type of `like`."""
+    if like is None:
+        return x if isinstance(x, Tensor) else Tensor(x)
     if isinstance(x, Tensor):
-        return x
-    return Tensor(x, dtype=None if like is None else like.data.dtype)
+        return converted(x, like.data.dtype)
+    return Tensor(x, dtype=like.data.dtype)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def lift(f, f_backward):
+def lift(f, f_backward, keeps="xy"):
     """Make an operation on tensors of a function and its gradient rule.
 
     Parameters
@@ -28,6 +33,8 @@ def lift(f, f_backward):
         ``f(x, ...)`` on arrays.
     f_backward : callable
         ``f_backward(g, x, y, ...)``, with the same further arguments.
+    keeps : str
+        Which of x and y the rule reads; it gets None for the others.
 
     Returns
     -------
@@ -42,26 +49,40 @@ def lift(f, f_backward):
     def operation(x, *args, **options):
         x = as_tensor(x)
         y = f(x.data, *args, **options)
+        if x.data.dtype.kind != "f":
+            y = as_numbers(y)  # integers make float32, not float64
+        to, X, Y = x.node, None, y if "y" in keeps else None
+        if "x" in keeps:
+            X = x.data
 
         def backward(g):
-            grad = f_backward(g, x.data, y, *args, **options)
-            x.accumulate(grad, owned=grad is not g)
+            grad = f_backward(g, X, Y, *args, **options)
+            to.accumulate(grad, owned=grad is not g)
 
-        return from_op(y, (x,), backward)
+        return from_op(y, (x,), backward, () if X is None else (x,))
 
-    operation.__name__ = operation.__qualname__ = f.__name__
+    return dressed(operation, f)
+
+
+def dressed(operation, f):
+    """`operation` under the name and the signature of `f`."""
+    functools.update_wrapper(operation, f, ("__name__", "__qualname__"), ())
     operation.__doc__ = f.__doc__.partition("\n")[0]
     return operation
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-identity = lift(activations.identity, activations.identity_backward)
-relu = lift(activations.relu, activations.relu_backward)
-tanh = lift(activations.tanh, activations.tanh_backward)
-sigmoid = lift(activations.sigmoid, activations.sigmoid_backward)
+identity = lift(activations.identity, activations.identity_backward, "")
+relu = lift(
+    activations.relu, lambda g, x, y: activations.relu_backward(g, y, y), "y"
+)
+tanh = lift(activations.tanh, activations.tanh_backward, "y")
+sigmoid = lift(activations.sigmoid, activations.sigmoid_backward, "y")
 silu = lift(activations.silu, activations.silu_backward)
-softmax = lift(activations.softmax, activations.softmax_backward)
-log_softmax = lift(activations.log_softmax, activations.log_softmax_backward)
+softmax = lift(activations.softmax, activations.softmax_backward, "y")
+log_softmax = lift(
+    activations.log_softmax, activations.log_softmax_backward, "y"
+)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -72,6 +93,8 @@ def target_array(y, like):
             raise TypeError("a target takes no gradient: detach() it")
         y = y.data
     y = np.asarray(y)
+    if y.dtype.kind not in "fiub":
+        raise TypeError(f"a target holds numbers, not {y!r:.60}")
     return y.astype(like.dtype, copy=False) if y.dtype.kind == "f" else y
 
 
@@ -79,20 +102,19 @@ def lift_loss(f, f_backward):
     """As `lift`, for a loss of a prediction and a target of one shape."""
 
     def operation(y_hat, y):
-        y_hat = as_tensor(y_hat)
-        y = target_array(y, y_hat.data)
-        if y.shape != y_hat.shape:
-            raise ValueError(f"target {y.shape} for prediction {y_hat.shape}")
-        value = np.asarray(f(y_hat.data, y), y_hat.data.dtype)
+        y_hat = converted(as_tensor(y_hat))
+        to, scores = y_hat.node, y_hat.data
+        y = target_array(y, scores).astype(scores.dtype, copy=False)
+        if y.shape != scores.shape:
+            raise ValueError(f"target {y.shape} for prediction {scores.shape}")
+        value = np.asarray(f(scores, y), scores.dtype)
 
         def backward(g):
-            y_hat.accumulate(f_backward(g, y_hat.data, y), owned=True)
+            to.accumulate(f_backward(g, scores, y), owned=True)
 
         return from_op(value, (y_hat,), backward)
 
-    operation.__name__ = operation.__qualname__ = f.__name__
-    operation.__doc__ = f.__doc__.partition("\n")[0]
-    return operation
+    return dressed(operation, f)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -105,16 +127,18 @@ binary_cross_entropy = lift_loss(
 # %% 2.1.1 book/deep_learning/fused.md
 def cross_entropy(y_hat, y):
     """Mean negative log-likelihood of classes (...), from scores (..., K)."""
-    y_hat = as_tensor(y_hat)
-    y = target_array(y, y_hat.data)
+    y_hat = converted(as_tensor(y_hat))
+    y, to = target_array(y, y_hat.data), y_hat.node
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"a class is an integer, not {y.dtype}")
     log_p = activations.log_softmax(y_hat.data)
     value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
 
     def backward(g):
-        grad = losses.cross_entropy_backward(g, y_hat.data, y, log_p)
-        y_hat.accumulate(grad, owned=True)
+        grad = losses.cross_entropy_backward(g, log_p, y, log_p)
+        to.accumulate(grad, owned=True)
 
-    return from_op(value, (y_hat,), backward)
+    return from_op(value, (y_hat,), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -134,6 +158,7 @@ def linear(x, weight, bias=None):
     weight : Tensor of shape (D_in, D_out)
         PyTorch stores the transpose.
     bias : Tensor of shape (D_out,), optional
+        Or one number for all columns, of shape (1,).
 
     Returns
     -------
@@ -143,34 +168,44 @@ def linear(x, weight, bias=None):
     -----
     Sections 1.2.1, 1.2.3 and 2.1.1.
     """
-    x = as_tensor(x, weight)
-    if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
+    weight = as_tensor(weight)
+    x, D = as_tensor(x, weight), weight.shape[-1:]
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[0]:
         raise ValueError(f"input {x.shape} for weight {weight.shape}")
     rows = x.data.reshape(-1, x.shape[-1])  # (N, D_in)
     y = neural_network.linear(rows, weight.data)  # (N, D_out)
+    parents, to_x, to_weight, to_bias = (x, weight), x.node, weight.node, None
     if bias is not None:
+        bias = as_tensor(bias, weight)
+        if bias.shape not in (D, (1,), ()):
+            raise ValueError(f"bias {bias.shape} for weight {weight.shape}")
         y += bias.data  # in place: no second array
-    parents = (x, weight) if bias is None else (x, weight, bias)
+        parents, to_bias = (x, weight, bias), bias.node
+    X = None if to_weight is None else rows  # each kept for the other's sake
+    W = None if to_x is None else weight.data
 
     def backward(g):
-        g, wanted = g.reshape(y.shape), (x.requires_grad, weight.requires_grad)
+        g = g.reshape(-1, *D)
         dx, dweight, _ = neural_network.linear_backward(
-            g, rows, weight.data, (*wanted, False), weight.vacant()
+            g, X, W, (W is not None, X is not None, False),
+            None if X is None else to_weight.vacant(),
         )
-        if wanted[0]:
-            x.accumulate(dx.reshape(x.shape), owned=True)
-        if wanted[1]:
-            weight.accumulate(dweight, owned=True)
-        if bias is not None and bias.requires_grad:
-            bias.accumulate(sum_rows(g), owned=True)
+        if to_x is not None:
+            to_x.accumulate(dx.reshape(to_x.shape), owned=True)
+        if to_weight is not None:
+            to_weight.accumulate(dweight, owned=True)
+        if to_bias is not None:
+            db = unbroadcast(sum_rows(g), to_bias.shape)
+            to_bias.accumulate(db, owned=True)
 
-    return from_op(y.reshape(*x.shape[:-1], len(y.T)), parents, backward)
+    saved = None if X is None else x, None if W is None else weight
+    return from_op(y.reshape(x.shape[:-1] + D), parents, backward, saved)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
 def gelu(x):
     """Gaussian error linear unit in tanh form, keeping its derivative."""
-    x = as_tensor(x)
+    x = converted(as_tensor(x))
     if not (grad_enabled() and x.requires_grad):
         return from_op(activations.gelu(x.data), (), None)
     flat = x.data.reshape(-1)
@@ -178,9 +213,9 @@ def gelu(x):
     for piece in chunks(flat.size, 5):  # x, y, slope and two in passing
         out = y[piece], slope[piece]
         activations.gelu_and_slope(flat[piece], out)
-    slope = slope.reshape(x.shape)
+    slope, to = slope.reshape(x.shape), x.node
     return from_op(y.reshape(x.shape), (x,),
-                   lambda g: x.accumulate(g * slope, owned=True))
+                   lambda g: to.accumulate(g * slope, owned=True), saved=())
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -198,8 +233,9 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     -----
     Section 2.1.1; Ba, Kiros and Hinton (2016).
     """
-    x = as_tensor(x, weight)
+    x = converted(as_tensor(x, weight))
     D = x.shape[-1]
+    weight, bias = scale_and_shift(x, weight, bias)
     one = np.full(D, 1 / D, x.dtype)  # rows @ one: the means, by BLAS
     rows = x.data.reshape(-1, D)
     x_hat = rows - (rows @ one)[:, None]  # (N, D)
@@ -210,28 +246,40 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     if bias is not None:
         y = np.add(y, bias.data, out=None if y is x_hat else y)
     parents = tuple(p for p in (x, weight, bias) if p is not None)
+    ends = [None if p is None else p.node for p in (x, weight, bias)]
+    w = None if weight is None else weight.data
 
     def backward(g):
-        layer_norm_backward(g.reshape(-1, D), x, weight, bias, x_hat, r)
+        layer_norm_backward(g.reshape(-1, D), *ends, w, x_hat, r)
 
-    return from_op(y.reshape(x.shape), parents, backward)
+    return from_op(y.reshape(x.shape), parents, backward, saved=(weight,))
+
+
+def scale_and_shift(x, *params):
+    """Weight and bias of the columns of `x` as tensors, or None."""
+    params = [None if p is None else as_tensor(p, x) for p in params]
+    for p in params:
+        if p is not None and p.shape != x.shape[-1:]:
+            raise ValueError(f"input {x.shape} with a weight or a bias of "
+                             f"shape {p.shape}")
+    return params
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def layer_norm_backward(g, x, weight, bias, x_hat, r):
+def layer_norm_backward(g, to_x, to_weight, to_bias, w, x_hat, r):
     """Send the gradient `g` of `layer_norm` to its three inputs."""
-    if bias is not None:
-        bias.accumulate(sum_rows(g), owned=True)
-    if weight is not None:
-        weight.accumulate(np.einsum("nd,nd->d", g, x_hat), owned=True)
-    if x.requires_grad:
+    if to_bias is not None:
+        to_bias.accumulate(sum_rows(g), owned=True)
+    if to_weight is not None:
+        to_weight.accumulate(np.einsum("nd,nd->d", g, x_hat), owned=True)
+    if to_x is not None:
         D = x_hat.shape[1]
-        u = g.copy() if weight is None else g * weight.data  # (N, D)
+        u = g.copy() if w is None else g * w  # (N, D)
         along = np.vecdot(u, x_hat)[:, None] / D
         u -= u @ np.full((D, 1), 1 / D, u.dtype)
         u -= x_hat * along
         u *= r
-        x.accumulate(u.reshape(x.shape), owned=True)
+        to_x.accumulate(u.reshape(to_x.shape), owned=True)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -245,13 +293,14 @@ def dropout(x, p=0.5, training=True, *, rng=None):
     x = as_tensor(x)
     if not training or p == 0:
         return x
-    y, mask = neural_network.dropout(x.data, p, rng=rng)
+    x = converted(x)
+    (y, mask), to = neural_network.dropout(x.data, p, rng=rng), x.node
 
     def backward(g):
         grad = neural_network.dropout_backward(g, mask)
-        x.accumulate(grad, owned=True)
+        to.accumulate(grad, owned=True)
 
-    return from_op(y, (x,), backward)
+    return from_op(y, (x,), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -286,7 +335,8 @@ def embedding(index, weight):
     Section 2.1.1.
     """
     index = np.asarray(index.data if isinstance(index, Tensor) else index)
-    V, D = weight.shape
+    weight = as_tensor(weight)
+    (V, D), to = weight.shape, weight.node
     if index.dtype.kind not in "iu":
         raise TypeError(f"an index must be an integer, not {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < V:
@@ -294,9 +344,9 @@ def embedding(index, weight):
 
     def backward(g):
         total = sum_by_index(g.reshape(-1, D), index.ravel(), V)
-        weight.accumulate(total, owned=True)
+        to.accumulate(total, owned=True)
 
-    return from_op(weight.data[index], (weight,), backward)
+    return from_op(weight.data[index], (weight,), backward, saved=())
 
 
 # %% 2.2.1 book/deep_learning/convolution.md
@@ -1245,6 +1295,14 @@ def rotary(x, positions=None, base=10_000.0):
 
 
 # %% 3.2 book/generative/autoencoder.md
+def _log_ways(x, levels):
+    """Counts of ink, and the logarithm of the ways to choose the cells."""
+    counts = np.rint(np.asarray(x) * levels).astype(int)
+    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
+             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
+    return counts, np.array(table)[counts]
+
+
 def binomial_nll(logits, x, levels=16):
     """Surprise at images whose pixels are counts, in nats an image.
 
@@ -1266,12 +1324,21 @@ def binomial_nll(logits, x, levels=16):
     -----
     Section 3.2.
     """
-    counts = np.rint(np.asarray(x) * levels).astype(int)
-    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
-             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
-    ways = float(np.array(table)[counts].sum() / len(counts))
+    counts, ways = _log_ways(x, levels)
+    ways = float(ways.sum() / len(counts))
     cells = levels * logits.shape[1]
     return binary_cross_entropy(logits, x) * cells - ways
+
+
+# %% 3.2 book/generative/autoencoder.md
+def binomial_log_prob(logits, x, levels=16):
+    """Log probability of each image, an ndarray (N,). Section 3.2.
+
+    As `binomial_nll`, for arrays, without the mean and without a graph.
+    """
+    counts, ways = _log_ways(x, levels)
+    cells = counts * logits - levels * np.logaddexp(0, logits)
+    return (cells + ways).sum(axis=-1)
 
 
 # %% 3.2 book/generative/vae.md

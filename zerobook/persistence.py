@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import numpy as np
+from zerobook.git_lfs import refuse_pointer
 
 
 # %% book/given/estimators.md
@@ -237,6 +238,7 @@ def load(path):
 
 # %% book/given/estimators.md
 def _read(path):
+    refuse_pointer(path)
     with open(path, "rb") as raw:
         try:
             with np.load(raw, allow_pickle=False) as file:

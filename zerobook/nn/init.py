@@ -2,6 +2,7 @@
 """Initial weights: each function fills a parameter in place."""
 
 import numpy as np
+from zerobook.autograd import increment_version
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -17,6 +18,7 @@ def fans(shape):
 
 def _fill(tensor, values):
     tensor.data[...] = values
+    increment_version(tensor)
     return tensor
 
 

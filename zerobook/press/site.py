@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
+from zerobook.press.exercises import SOLUTION, unsolved
 from zerobook.press.notebooks import (
     NOTHING,
     Known,
@@ -18,6 +19,7 @@ from zerobook.press.notebooks import (
     sources_of,
     to_markdown,
 )
+from zerobook.press.reading import read_page
 
 
 # %% book/press/site.md
@@ -48,7 +50,9 @@ def notebook(page, text, known=NOTHING):
 
     for cell in page.cells:
         say(to_markdown("\n".join(lines[here : cell.line - 1]), known))
-        cells.append({"cell_type": "code", "source": cell.code})
+        tags = {"tags": ["raises-exception"]} if "gap" in cell.tags else {}
+        code = {"cell_type": "code", "source": cell.code, "metadata": tags}
+        cells.append(code)
         say(caption(cell, lines, known))
         here = cell.code_line + cell.code.count("\n") + 1
     say(to_markdown("\n".join(lines[here:]), known))
@@ -75,7 +79,8 @@ def as_file(cells, needs=False):
     """Notebook format 4.5 around a list of cells."""
     fails = False
     for number, cell in enumerate(cells):
-        cell.update(id=f"cell-{number}", metadata={})
+        cell.update(id=f"cell-{number}")
+        cell.setdefault("metadata", {})
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
             here = bool(OUTSIDE.search(cell["source"]))
@@ -207,11 +212,14 @@ def head(context, config, pagename):
 
 
 # %% book/press/site.md
-def foot(page, repository):
-    """The links at the end of a page."""
+def foot(page, repository, solved=False):
+    """The links at the end of a page; `solved`: there are two notebooks."""
     name = page.docname.rpartition("/")[2]
     text = _("This page as a notebook")
     links = [f'<a href="{name}.ipynb" download class="notebook">{text}</a>']
+    if solved:
+        text = _("with the solutions")
+        links.append(f'<a href="{name}.solved.ipynb" download>{text}</a>')
     if repository:
         title = quote(f"{page.title}: ")
         body = quote(f"On {page.path}: ")
@@ -233,10 +241,16 @@ def finish_page(app, pagename, templatename, context, doctree):
     page = app.loom.pages.get(pagename)
     if page is None or not page.cells:
         return
-    context["body"] += foot(page, app.config.zerobook_repository)
     text = text_at(app.srcdir, page)
-    target = Path(app.outdir, pagename + ".ipynb")
-    write(target, notebook(page, text, known_to(app, page)))
+    solved = bool(SOLUTION.search(text))
+    context["body"] += foot(page, app.config.zerobook_repository, solved)
+    target, known = Path(app.outdir, pagename + ".ipynb"), known_to(app, page)
+    if solved:
+        whole = notebook(page, text, known)
+        write(target.with_suffix(".solved.ipynb"), whole)
+        text = unsolved(text)
+        page, _problems = read_page(page.path, text)
+    write(target, notebook(page, text, known))
 
 
 # %% book/press/site.md
