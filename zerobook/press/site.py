@@ -282,8 +282,7 @@ def sources(env):
     from pybtex.backends.markdown import Backend
 
     domain, markdown = env.get_domain("cite"), Backend("utf-8")
-    entries = {k: v for file in domain.bibdata.bibfiles.values()
-               for k, v in file.data.entries.items()}
+    entries = domain.bibdata.data.entries
     return {
         c.key: (c.formatted_entry.label, authors(entries[c.key]),
                 c.formatted_entry.text.render(markdown))
