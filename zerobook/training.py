@@ -1,10 +1,12 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The training loop, evaluation, and checkpoints."""
 
+import itertools
 import math
 import sys
 import numpy as np
 from zerobook.autograd import no_grad
+from zerobook.data import as_array
 from zerobook.optim import clip_grad_norm_
 import copy
 import json
@@ -34,6 +36,9 @@ class NotANumber(ArithmeticError):
 
 def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
     """Forward, backward, and one step; returns the loss as a float."""
+    if not isinstance(batch, tuple | list):
+        raise TypeError(f"a batch is a tuple (X, ..., y), not one "
+                        f"{type(batch).__name__}")
     *inputs, target = batch
     optimizer.zero_grad()
     value = loss(model(*inputs), target)
@@ -41,12 +46,22 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
     if not math.isfinite(number):
         raise NotANumber(f"the loss is {number}")
     value.backward()
-    if clip is not None:
-        clip_grad_norm_(model.parameters(), clip)
+    judge_gradients(model, clip)
     optimizer.step()
     if schedule is not None:
         schedule.step()
     return number
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def judge_gradients(model, clip=None):
+    """Refuse gradients that are not finite; shorten those that are long."""
+    parameters = model.parameters()
+    norm = clip_grad_norm_(parameters, math.inf if clip is None else clip)
+    if not math.isfinite(norm):
+        names = [name for name, p in model.named_parameters()
+                 if p.grad is not None and not np.isfinite(p.grad).all()]
+        raise NotANumber(f"the gradient of {', '.join(names)} is not finite")
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -87,9 +102,14 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         Names the step at which the loss became infinite or no number.
     """
     curve, step, total = [], first_step, epochs * len(loader)
+    if not total:
+        raise ValueError(f"no step to take: {epochs} epochs of {len(loader)} "
+                         "batches")
+    modes = modes_of(model if model.training else model.train())
     while step < total:
-        model.train()
-        for batch in loader:
+        set_modes(modes)
+        before = step
+        for batch in itertools.islice(loader, total - step):
             number = numbered_step(step, model, loss, batch, optimizer,
                                    clip=clip, schedule=schedule)
             step += 1
@@ -98,11 +118,23 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
                 show_progress(step, total, number)
             if after_step is not None:
                 after_step(step, number)
-        if after_epoch is not None:
+        if after_epoch is not None and step > before:
             model.eval()
             after_epoch(step // len(loader))
     model.eval()
     return curve
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def modes_of(model):
+    """Pairs of every part of a model and whether it is in training."""
+    return [(module, module.training) for module in model.modules()]
+
+
+def set_modes(modes):
+    """Undo what happened to the modes since `modes_of`."""
+    for module, training in modes:
+        module.training = training
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -132,20 +164,31 @@ def evaluate(model, metric, loader):
     -------
     float
     """
-    before, total, rows = model.training, 0.0, 0
+    modes, total, rows = modes_of(model), 0.0, 0
     model.eval()
-    with no_grad():
-        for *inputs, target in loader:
-            value = metric(model(*inputs), target)
-            total += len(target) * float(getattr(value, "data", value))
-            rows += len(target)
-    model.train(before)
+    try:
+        with no_grad():
+            for *inputs, target in loader:
+                value = metric(model(*inputs), target)
+                total += len(target) * float(as_array(value, "the metric"))
+                rows += len(target)
+    finally:
+        set_modes(modes)
     return total / rows if rows else math.nan
 
 
 def accuracy(logits, targets):
-    """Share of the rows whose highest score is the true class."""
-    return float(np.mean(logits.data.argmax(axis=-1) == targets))
+    """Share of the rows whose highest score is the true class.
+
+    Parameters
+    ----------
+    logits : Tensor or ndarray of shape (..., K)
+    targets : Tensor or ndarray of int, shape (...)
+    """
+    scores, classes = as_array(logits, "logits"), as_array(targets, "targets")
+    if classes.shape != scores.shape[:-1]:
+        raise ValueError(f"targets {classes.shape} for scores {scores.shape}")
+    return float(np.mean(scores.argmax(axis=-1) == classes))
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
