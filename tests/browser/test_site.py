@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import changed_pages, of_this_third
 from zerobook.press.exercises import unsolved
 from zerobook.press.reading import read_book, read_page
 
@@ -138,7 +139,8 @@ def serious(violations):
 
 
 # One test a page: a visit takes seconds, and the tests run in two processes.
-@pytest.mark.parametrize("docname", PAGES + OTHERS)
+@pytest.mark.parametrize(
+    "docname", of_this_third(PAGES + OTHERS, changed_pages()))
 def test_a_page_is_sound(browser, address, axe, docname):
     wrong = {}
     with Visit(browser, address, docname) as visit:
