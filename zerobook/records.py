@@ -101,3 +101,34 @@ def record_arrays(name, folder=None):
     if not found.startswith(record["arrays"]):
         raise ValueError(f"{path} is not the file that the run wrote")
     return load_file(path)
+
+
+# %% book/given/records.md
+def record_weights(name, model, folder=None):
+    """The weights of one network that a recorded run has left.
+
+    Parameters
+    ----------
+    name, folder
+        As for `read_record`.
+    model : str
+        What the run calls the network.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For `Module.load_state_dict`.
+
+    Raises
+    ------
+    KeyError
+        If the run has left no such network; names those that it has left.
+    """
+    start, arrays = f"weights: {model}: ", record_arrays(name, folder)
+    found = {key.removeprefix(start): array for key, array in arrays.items()
+             if key.startswith(start)}
+    if not found:
+        kept = {key.split(": ")[1] for key in arrays
+                if key.startswith("weights: ")}
+        raise KeyError(f"{name} has no network {model!r}: {sorted(kept)}")
+    return found
