@@ -583,6 +583,8 @@ def schedule_load_state_dict(self, state):
     base = [float(rate) for rate in state["base_lrs"]]
     if len(base) != len(self.base_lrs):
         raise ValueError(f"{len(base)} rates for {len(self.base_lrs)} groups")
+    if operator.index(state["steps"]) < 0:
+        raise ValueError(f"{state['steps']} steps")
     self._set(operator.index(state["steps"]), base)
 
 

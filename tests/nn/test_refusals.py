@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import torch
 
@@ -245,6 +245,7 @@ def test_two_layers_change_places_by_their_state():
 
 
 # Kind: the row of an optimizer follows its parameters wherever they go.
+@settings(deadline=None, max_examples=40)
 @given(st.permutations(range(3)))
 def test_parameters_whose_arrays_changed_places_are_followed(order):
     params = [nn.Parameter(np.full(2, float(i))) for i in range(3)]
@@ -283,6 +284,7 @@ def test_another_shape_or_type_under_an_optimizer_is_refused(other):
     ("Adam", {"lr": 0.1}), ("Adam", {"lr": 0.1, "weight_decay": 0.1}),
     ("AdamW", {"lr": 0.1}),
 ])
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1,
                 max_size=8))
 def test_parameters_that_sit_out_steps_go_as_in_torch(rule, options, plan):
@@ -356,6 +358,7 @@ def test_a_gradient_that_is_kept_stays_as_it_was():
 
 
 # Kind: clipping against PyTorch's, on both sides of the limit.
+@settings(deadline=None, max_examples=40)
 @given(scale=st.floats(0.01, 100), limit=st.floats(0.1, 10),
        many=st.booleans())
 def test_clipping_is_torchs(scale, limit, many):

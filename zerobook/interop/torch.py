@@ -264,7 +264,7 @@ OPTIONS = {
 
 # %% 2.1.3 book/deep_learning/to_pytorch.md
 ONE_WAY = {  # PyTorch's options that are no options here
-    "dilation": (1, (1, 1)), "groups": (1,), "padding_mode": ("zeros",),
+    "dilation": (1, (1,), (1, 1)), "groups": (1,), "padding_mode": ("zeros",),
     "ceil_mode": (False,), "return_indices": (False,),
     "count_include_pad": (True,), "divisor_override": (None,),
     "padding_idx": (None,), "max_norm": (None,), "sparse": (False,),

@@ -16,7 +16,11 @@ def filters(module, kernel_size, channels, fan_in, bias, rng, dtype):
     check_sizes(module, 0, padding=module.padding)
     rng, a = np.random.default_rng(rng), fan_in**-0.5
     module.in_channels, module.out_channels = channels
-    module.kernel_size, shape = kernel_size, (*kernel_size, *channels)
+    shape = (*kernel_size, *channels)
+    for name, sizes in (("kernel_size", kernel_size),
+                        ("stride", module.stride),
+                        ("padding", module.padding)):
+        setattr(module, name, tuple(int(n) for n in sizes))
     module.weight = Parameter(np.empty(shape, dtype), dtype=dtype)
     init.uniform_(module.weight, -a, a, rng=rng)
     module.bias = None

@@ -19,8 +19,8 @@ class Recurrent(Module):
 
     def __init__(self, input_size, hidden_size, *, bias=True,
                  batch_first=False, rng=None, dtype=np.float32):
-        rng, a = np.random.default_rng(rng), max(hidden_size, 1) ** -0.5
         check_sizes(self, input_size=input_size, hidden_size=hidden_size)
+        rng, a = np.random.default_rng(rng), hidden_size ** -0.5
         self.input_size, self.hidden_size = input_size, hidden_size
         self.bias, self.batch_first = bias, batch_first
         columns = self.gates * hidden_size
