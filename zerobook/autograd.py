@@ -658,7 +658,6 @@ Tensor.ndim = property(operator.attrgetter("_data.ndim"))
 Tensor.size = property(operator.attrgetter("_data.size"))
 Tensor.item, Tensor.numpy = item, numpy_
 Tensor.is_leaf = property(lambda a: a._node is None)
-Tensor._backward = property(lambda a: a._node)
 Tensor.__len__ = lambda a: len(a.data)
 
 
