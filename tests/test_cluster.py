@@ -38,6 +38,9 @@ def test_no_round_raises_the_cost(N, D, seed, data):
 def test_from_the_same_start_scikit_learn_ends_in_the_same_place(seed):
     oracle = pytest.importorskip("sklearn.cluster").KMeans
     X, _ = load_digits()
+    # a little noise, because whole numbers hold exact ties: there rounding
+    # decides for scikit-learn, and the lower number for us
+    X = X + 1e-3 * np.random.default_rng(0).normal(size=X.shape)
     start = plus_plus(X, 10, rng=seed)
     ours = KMeans(10, init=start, tol=0).fit(X)
     theirs = oracle(10, init=start, n_init=1, tol=0).fit(X)
@@ -123,3 +126,17 @@ def test_a_generator_as_random_state_is_drawn_from_once_per_fit():
     X, _ = make_blobs(100, centers=7, rng=0)
     one, two = (KMeans(7, random_state=5).fit(X) for _ in range(2))
     assert (one.cluster_centers_ == two.cluster_centers_).all()
+
+
+@pytest.mark.parametrize("shift", [1e8, 1e10])
+def test_two_far_groups_keep_their_digits(shift):
+    # at 1e10, |c|² - 2 c·x has steps of 16,384: who is nearer is not in it
+    rng = np.random.default_rng(0)
+    near = np.concatenate([rng.normal(size=(20, 2)), rng.normal(9, 1, (20, 2))])
+    X = np.concatenate([near, near + shift])
+    model = KMeans(4, n_init=5, random_state=0).fit(X)
+    far = ((X[:, None] - model.cluster_centers_) ** 2).sum(axis=2)
+    assert (model.labels_ == far.argmin(axis=1)).all()
+    # a centre at 1e10 has steps of 2e-6
+    assert model.inertia_ == pytest.approx(far.min(axis=1).sum(), rel=1e-7)
+    assert sorted(np.bincount(model.labels_)) == [20] * 4

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zerobook import functional as F
-from zerobook import nn, optim, training
+from zerobook import nn, optim, safetensors, training
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.training import (
     AveragedModel, Checkpoint, NotANumber, evaluate, fit,
@@ -115,67 +115,83 @@ def test_a_checkpoint_brings_back_everything(tmp_path):
     assert len(curves[0]) == 6 and curves[0] == curves[1]
 
 
-def test_only_the_last_arrays_are_kept(tmp_path):
-    checkpoint = trained(tmp_path)
-    checkpoint.save(7)
-    names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["c-7.safetensors", "c.json"]
-
-
-def arrays_file(folder):
-    return folder / json.loads((folder / "c.json").read_text())["arrays"]
-
-
-def cut_arrays(folder):
-    file = arrays_file(folder)
+def cut(folder):
+    file = folder / "c.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
 
 
-def cut_json(folder):
-    file = folder / "c.json"
-    file.write_text(file.read_text()[:-5])
-
-
 def no_safetensors(folder):
-    arrays_file(folder).write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
+    (folder / "c.safetensors").write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
 
 
-def no_arrays(folder):
-    arrays_file(folder).unlink()
+def nothing(folder):
+    (folder / "c.safetensors").unlink()
 
 
-def key_missing(folder):
-    rest = json.loads((folder / "c.json").read_text())
-    del rest["model"]["0.bias"]
-    (folder / "c.json").write_text(json.dumps(rest))
+def weights_alone(folder):
+    safetensors.save_file({"w": np.ones(2)}, folder / "c.safetensors")
 
 
-def part_missing(folder):
-    rest = json.loads((folder / "c.json").read_text())
-    del rest["loader"]
-    (folder / "c.json").write_text(json.dumps(rest))
+def edited(change):
+    """A damage: what `change` does to the state in the file."""
+
+    def damage(folder):
+        file = folder / "c.safetensors"
+        arrays = safetensors.load_file(file)
+        rest = json.loads(arrays[training.REST].tobytes())
+        text = json.dumps(change(rest, rest["parts"]) or rest).encode()
+        arrays[training.REST] = np.frombuffer(text, np.uint8)
+        safetensors.save_file(arrays, file, training.MARK)
+
+    damage.__name__ = change.__name__
+    return damage
 
 
-def memory_of_another_shape(folder):
-    rest = json.loads((folder / "c.json").read_text())
-    rest["optimizer"]["state"][0]["m"] = [0.0]
-    (folder / "c.json").write_text(json.dumps(rest))
+@edited
+def key_missing(rest, parts):
+    del parts["model"]["0.bias"]
 
 
-def generator_missing(folder):
-    rest = json.loads((folder / "c.json").read_text())
-    rest["generators"] = {}
-    (folder / "c.json").write_text(json.dumps(rest))
+@edited
+def array_missing(rest, parts):
+    parts["model"]["0.bias"] = {"$array": "nowhere"}
 
 
-def a_list(folder):
-    (folder / "c.json").write_text("[]")
+@edited
+def unknown_mark(rest, parts):
+    parts["model"]["0.bias"] = {"$run": "rm"}
+
+
+@edited
+def part_missing(rest, parts):
+    del parts["loader"]
+
+
+@edited
+def memory_of_another_shape(rest, parts):
+    parts["optimizer"]["state"][0]["m"] = [0.0]
+
+
+@edited
+def generator_missing(rest, parts):
+    parts["generators"] = {}
+
+
+@edited
+def generator_of_another_kind(rest, parts):
+    parts["generators"]["2"]["bit_generator"] = "MT19937"
+
+
+@edited
+def a_list(rest, parts):
+    return [1]
 
 
 @pytest.mark.parametrize("damage", [
-    cut_arrays, cut_json, no_safetensors, no_arrays, key_missing,
-    part_missing, memory_of_another_shape, generator_missing, a_list,
-])
+    cut, no_safetensors, nothing, weights_alone, key_missing, array_missing,
+    unknown_mark, part_missing, memory_of_another_shape, generator_missing,
+    generator_of_another_kind, a_list,
+], ids=lambda damage: damage.__name__)
 def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, tmp_path):
     trained(tmp_path)
     damage(tmp_path)
@@ -184,7 +200,7 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, tmp_path):
     flat = {}
     before = training.split_state(new.state(), flat)
     flat = {k: v.copy() for k, v in flat.items()}
-    with pytest.raises(ValueError, match="c.json: (no checkpoint|does not)"):
+    with pytest.raises(ValueError, match="c.safetensors: (no checkpoint|does)"):
         new.load()
     now = {}
     assert training.split_state(new.state(), now) == before

@@ -1,10 +1,63 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Data sets, and loaders that hand them out in batches."""
 
+import operator
 import numpy as np
+from zerobook.autograd import Tensor
 
 
 # %% 2.1.2 book/deep_learning/training.md
+def as_array(x, name):
+    """A number, an array, a list or a Tensor as an array of one type."""
+    try:
+        array = np.asarray(x.data if isinstance(x, Tensor) else x)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if array.dtype.kind == "O":
+        raise TypeError(f"{name} is of type {type(x).__name__}, no array")
+    return array
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def collate(rows, names=None):
+    """Rows as one batch: tuples and dicts part by part, the rest stacked.
+
+    Parameters
+    ----------
+    rows : list
+        Rows of one form: tuples, dicts, or what can be an array.
+    names : list of str, optional
+        What error messages call them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Names the first row that does not fit row 0, or is no array.
+
+    Notes
+    -----
+    Section 2.1.2.
+    """
+    names = names or [f"row {i}" for i in range(len(rows))]
+    first = rows[0]
+    if not isinstance(first, tuple | dict):
+        arrays = [as_array(*pair) for pair in zip(rows, names)]
+        for array, name in zip(arrays, names):
+            if array.shape != arrays[0].shape:
+                raise ValueError(f"{name} has shape {array.shape}, {names[0]} "
+                                 f"has {arrays[0].shape}: see pad_rows")
+        return np.stack(arrays)
+    for row, name in zip(rows, names):
+        if type(row) is not type(first) or len(row) != len(first):
+            raise ValueError(f"{name} is no {type(first).__name__} of "
+                             f"{len(first)} parts, as {names[0]} is")
+    keys = first if isinstance(first, dict) else range(len(first))
+    parts = {key: collate([row[key] for row in rows],
+                          [f"{name}[{key!r}]" for name in names])
+             for key in keys}
+    return parts if isinstance(first, dict) else tuple(parts.values())
+
+
 class Dataset:
     """A row at a time: subclasses write ``__len__`` and ``__getitem__``.
 
@@ -20,19 +73,26 @@ class Dataset:
         raise NotImplementedError
 
     def __getitems__(self, rows):
-        """Many rows at once, column by column."""
-        columns = zip(*(self[int(i)] for i in rows))
-        return tuple(np.stack(column) for column in columns)
+        """Many rows at once, as one batch."""
+        return stacked(self, rows)
 
 
+def stacked(dataset, rows):
+    """Rows of a data set, asked for one by one, as one batch."""
+    found = [dataset[int(i)] for i in rows]
+    found = [tuple(row) if isinstance(row, list) else row for row in found]
+    return collate(found, [f"row {i}" for i in rows])
+
+
+# %% 2.1.2 book/deep_learning/training.md
 class TensorDataset(Dataset):
     """Arrays of equal length, a row of each at a time."""
 
     def __init__(self, *arrays):
-        self.arrays = tuple(getattr(a, "data", a) if not isinstance(
-            a, np.ndarray) else a for a in arrays)
-        lengths = [len(a) for a in self.arrays]
-        if len(set(lengths)) != 1:
+        self.arrays = tuple(as_array(a, f"array {i}")
+                            for i, a in enumerate(arrays))
+        lengths = [len(a) if a.ndim else "none" for a in self.arrays]
+        if len(set(lengths)) != 1 or "none" in lengths:
             raise ValueError(f"arrays of lengths {lengths}")
 
     def __len__(self):
@@ -50,7 +110,8 @@ class DataLoader:
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Dataset, ndarray, Tensor, or list of rows
+        Anything with a length and rows.
     batch_size : int
     shuffle : bool
         A new order in each pass.
@@ -58,6 +119,10 @@ class DataLoader:
         Seeds the loader's own generator.
     drop_last : bool
         Leave out a last batch that is not full.
+    collate_fn : callable, optional
+        Makes a batch of a list of rows, instead of `collate`.
+    transform : callable, optional
+        Gets every batch; what it returns is handed out instead.
 
     Notes
     -----
@@ -65,11 +130,17 @@ class DataLoader:
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, rng=None,
-                 drop_last=False):
-        if batch_size < 1:
+                 drop_last=False, collate_fn=None, transform=None):
+        if operator.index(batch_size) < 1:
             raise ValueError(f"batch_size must be 1 or more: {batch_size}")
         if isinstance(rng, np.random.Generator):
             rng = int(rng.integers(2**63))
+        if isinstance(dataset, Tensor):
+            dataset = dataset.data
+        if not hasattr(dataset, "__getitem__") or isinstance(dataset, dict):
+            raise TypeError("a data set has a length and rows, "
+                            f"{type(dataset).__name__} has not")
+        self.collate_fn, self.transform = collate_fn, transform
         self.dataset, self.batch_size = dataset, batch_size
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rng = np.random.default_rng(rng)
@@ -88,8 +159,23 @@ class DataLoader:
         for k in range(first, len(self)):
             self.batch = k + 1
             rows = order[k * self.batch_size : (k + 1) * self.batch_size]
-            yield self.dataset.__getitems__(rows)
+            batch = self.batch_of(rows)
+            yield self.transform(batch) if self.transform else batch
         self.start, self.batch = self.rng.bit_generator.state, 0
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def batch_of(self, rows):
+    """The rows with these numbers, as one batch."""
+    if self.collate_fn:
+        return self.collate_fn([self.dataset[int(i)] for i in rows])
+    if isinstance(self.dataset, np.ndarray):
+        return self.dataset[rows]
+    many = getattr(self.dataset, "__getitems__", None)
+    return many(rows) if many else stacked(self.dataset, rows)
+
+
+DataLoader.batch_of = batch_of
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -100,13 +186,60 @@ def loader_state_dict(self):
 
 def loader_load_state_dict(self, state):
     """Go on with the batch after the one where another loader stood."""
-    self.start, self.batch = state["rng"], state["batch"]
-    self.rng.bit_generator.state = self.start
-    self.skip = self.batch
+    rng, batch = np.random.default_rng(), operator.index(state["batch"])
+    rng.bit_generator.state = state["rng"]  # refuses what is none
+    if not 0 <= batch <= len(self):
+        raise ValueError(f"batch {batch} of a loader with {len(self)}")
+    self.rng, self.start = rng, state["rng"]
+    self.batch = self.skip = batch
 
 
 DataLoader.state_dict = loader_state_dict
 DataLoader.load_state_dict = loader_load_state_dict
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def pad_rows(rows, value=0, length=None):
+    """Rows of several lengths as one array, filled up at their ends.
+
+    Parameters
+    ----------
+    rows : list of array_like of shape (T_i,)
+        Tokens, for instance.
+    value : number
+        What stands after a row's end.
+    length : int, optional
+        Columns T; by default those of the longest row.
+
+    Returns
+    -------
+    padded : ndarray of shape (N, T)
+    mask : ndarray of bool, shape (N, T)
+        True where a row's own entries stand (BERT's `attention_mask`; turn
+        it round for a `key_padding_mask`).
+
+    Notes
+    -----
+    Section 2.1.2.
+
+    Examples
+    --------
+    >>> ids, mask = pad_rows([[5, 6, 7], [8]])
+    >>> ids.tolist(), mask.astype(int).tolist()
+    ([[5, 6, 7], [8, 0, 0]], [[1, 1, 1], [1, 0, 0]])
+    """
+    arrays = [as_array(row, f"row {i}") for i, row in enumerate(rows)]
+    sizes = np.array([a.size for a in arrays], int)
+    longest = sizes.max(initial=0) if length is None else length
+    for i, a in enumerate(arrays):
+        if a.ndim != 1 or a.size > longest:
+            raise ValueError(f"row {i} of shape {a.shape}: rows have one axis "
+                             f"and at most {longest} entries")
+    mask = np.arange(longest) < sizes[:, None]  # (N, T)
+    filled = [a for a in arrays if a.size]
+    out = np.full(mask.shape, value, np.result_type(*filled, type(value)))
+    out[mask] = np.concatenate([*filled, []]) if filled else []
+    return out, mask
 
 
 # %% 3.3 book/generative/gpt.md

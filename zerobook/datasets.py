@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from zerobook.git_lfs import refuse_pointer
 
 
 # %% book/given/datasets.md
@@ -368,6 +369,7 @@ def read_idx(path):
         If the file is no IDX file, or holds fewer or more numbers than its
         header promises.
     """
+    refuse_pointer(path)
     raw = _uncompressed(path)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_TYPES:
         raise ValueError(f"{path}: not an IDX file")

@@ -1354,6 +1354,14 @@ def rotary(x, positions=None, base=10_000.0):
 
 
 # %% 3.2 book/generative/autoencoder.md
+def _log_ways(x, levels):
+    """Counts of ink, and the logarithm of the ways to choose the cells."""
+    counts = np.rint(np.asarray(x) * levels).astype(int)
+    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
+             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
+    return counts, np.array(table)[counts]
+
+
 def binomial_nll(logits, x, levels=16):
     """Surprise at images whose pixels are counts, in nats an image.
 
@@ -1375,12 +1383,21 @@ def binomial_nll(logits, x, levels=16):
     -----
     Section 3.2.
     """
-    counts = np.rint(np.asarray(x) * levels).astype(int)
-    table = [math.lgamma(levels + 1) - math.lgamma(k + 1)
-             - math.lgamma(levels - k + 1) for k in range(levels + 1)]
-    ways = float(np.array(table)[counts].sum() / len(counts))
+    counts, ways = _log_ways(x, levels)
+    ways = float(ways.sum() / len(counts))
     cells = levels * logits.shape[1]
     return binary_cross_entropy(logits, x) * cells - ways
+
+
+# %% 3.2 book/generative/autoencoder.md
+def binomial_log_prob(logits, x, levels=16):
+    """Log probability of each image, an ndarray (N,). Section 3.2.
+
+    As `binomial_nll`, for arrays, without the mean and without a graph.
+    """
+    counts, ways = _log_ways(x, levels)
+    cells = counts * logits - levels * np.logaddexp(0, logits)
+    return (cells + ways).sum(axis=-1)
 
 
 # %% 3.2 book/generative/vae.md

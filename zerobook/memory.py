@@ -27,3 +27,30 @@ def aligned_zeros(shape, dtype=np.float32):
     array = aligned_empty(shape, dtype)
     array.fill(0)
     return array
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def fitting(name, value, like):
+    """A copy of `value` in the type of the array `like`, if it fits.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or no numbers that this type can hold.
+    """
+    try:
+        tensor = hasattr(value, "requires_grad")
+        value = np.asarray(value.data if tensor else value)
+    except ValueError:
+        raise ValueError(f"{name}: rows of different lengths") from None
+    if value.shape != like.shape:
+        raise ValueError(f"{name}: shape {value.shape} for {like.shape}")
+    kind = value.dtype.kind
+    with np.errstate(all="ignore"):
+        new = value.astype(like.dtype) if kind in "biuf" else None
+    if new is None or not (
+        np.array_equal(new, value) if like.dtype.kind in "biu"
+        else np.array_equal(np.isfinite(new), np.isfinite(value))
+    ):
+        raise ValueError(f"{name}: {value.dtype} does not fit {like.dtype}")
+    return new

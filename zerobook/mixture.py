@@ -4,10 +4,12 @@
 import numpy as np
 from zerobook.activations import log_softmax
 from zerobook.base import BaseEstimator
+from zerobook.base import COUNT, NOT_NEGATIVE, SEED, check_params
 from zerobook.base import ConvergenceWarning, check_random_state
 from zerobook.base import validate_data, warn
 from zerobook.cluster import KMeans
 from zerobook.base import check_is_fitted
+import math
 
 
 # %% 3.2 book/generative/mixtures.md
@@ -125,21 +127,30 @@ def _climb(self, X, R):
 
 
 # %% 3.2 book/generative/mixtures.md
+_MIXTURE_RULES = {
+    "n_components": COUNT,
+    "tol": NOT_NEGATIVE,
+    "reg_covar": NOT_NEGATIVE,
+    "max_iter": COUNT,
+    "n_init": COUNT,
+    "random_state": SEED,
+}
+
+
 def _mixture_fit(self, X, y=None):
     """Find weights, means and covariances; `y` is ignored."""
+    check_params(self, _MIXTURE_RULES)
     X = validate_data(self, X)
     K = self.n_components
-    if not 1 <= K <= len(X):
+    if K > len(X):
         raise ValueError(f"n_components={K} must lie in 1 .. n_samples="
                          f"{len(X)}")
-    for name, least in (("max_iter", 1), ("n_init", 1), ("reg_covar", 0)):
-        if getattr(self, name) < least:
-            raise ValueError(f"{name}={getattr(self, name)}: {least} or more")
     rng, climbs = check_random_state(self.random_state), []
     for _ in range(self.n_init):
         groups = KMeans(K, random_state=rng).fit(X).labels_
         climbs.append(_climb(self, X, np.eye(K)[groups]))
-    best = max(climbs, key=lambda climb: climb[0])
+    likely = [np.nan_to_num(climb[0], nan=-np.inf) for climb in climbs]
+    best = climbs[int(np.argmax(likely))]
     self.lower_bound_, self.n_iter_, self.converged_, parts = best
     self.weights_, self.means_, self.covariances_ = parts
     if not self.converged_:
@@ -213,3 +224,127 @@ GaussianMixture.fit_predict = _mixture_fit_predict
 GaussianMixture.predict_proba = _mixture_proba
 GaussianMixture.score_samples = _mixture_samples
 GaussianMixture.score, GaussianMixture.sample = _mixture_score, _mixture_sample
+
+
+# %% 3.2 book/generative/mixtures.md
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _bins(x, mean, width, levels):
+    """Area of a Gaussian over the bin of each count, 0 .. `levels`."""
+    below, above = ((x + side - mean) / width for side in (-0.5, 0.5))
+    low = np.where(x == 0, -1, _erf(below / math.sqrt(2)))
+    high = np.where(x == levels, 1, _erf(above / math.sqrt(2)))
+    return 0.5 * (high - low)
+
+
+# %% 3.2 book/generative/mixtures.md
+def count_log_prob(X, means, covariances, levels=16, stray=1e-3):
+    """Log probability of rows of counts under K Gaussians, (N, K).
+
+    Section 3.2. Exact: over all rows the probabilities add up to 1. Of
+    each count a share `stray` is spread evenly, so that none is impossible.
+    """
+    X, out = np.asarray(X, float), np.empty((len(X), len(means)))
+    for k, (mean, covariance) in enumerate(zip(means, covariances)):
+        L = np.linalg.cholesky(covariance)
+        width = np.diag(L)
+        z = np.linalg.solve(L, (X - mean).T).T  # (N, D)
+        area = _bins(X, X - width * z, width, levels)
+        p = (1 - stray) * area + stray / (levels + 1)
+        out[:, k] = np.log(p).sum(axis=1)
+    return out
+
+
+# %% 3.2 book/generative/mixtures.md
+def draw_counts(k, means, covariances, levels=16, stray=1e-3, *, rng):
+    """A row of counts from each of the Gaussians `k`, (n, D). Section 3.2."""
+    L, D = np.linalg.cholesky(covariances)[k], means.shape[1]  # (n, D, D)
+    x, z = np.empty((2, len(k), D))
+    for i in range(D):
+        mean = means[k, i] + (L[:, i, :i] * z[:, :i]).sum(axis=1)
+        width = L[:, i, i]
+        x[:, i] = np.rint(mean + width * rng.standard_normal(len(k)))
+        x[:, i] = x[:, i].clip(0, levels)
+        lost = rng.random(len(k)) < stray
+        x[lost, i] = rng.integers(0, levels + 1, lost.sum())
+        z[:, i] = (x[:, i] - mean) / width
+    return x
+
+
+# %% 3.2 book/generative/mixtures.md
+class CountGaussians:
+    """A mixture of Gaussians whose draws are rows of counts.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        Counts from 0 to `levels`.
+    R : ndarray of shape (N, K)
+        The share of each Gaussian in each row: 0 and 1 for known classes.
+    keep, ridge : float
+        What a covariance keeps of its own beside the pooled one, in 0 .. 1,
+        and what is added to each variance, in squared counts.
+    levels : int
+
+    Notes
+    -----
+    Section 3.2. `fit_counts` chooses `keep` and `ridge`.
+    """
+
+    def __init__(self, X, R, keep=0.75, ridge=0.03, levels=16):
+        weights, means, own = maximisation(np.asarray(X, float), R, ridge)
+        pooled = np.tensordot(weights, own, 1)  # (D, D)
+        self.keep, self.ridge, self.levels = keep, ridge, levels
+        self.weights, self.means = weights, means
+        self.covariances = keep * own + (1 - keep) * pooled
+
+
+# %% 3.2 book/generative/mixtures.md
+def _counts_log_prob(self, X):
+    """Log probability of each row under each Gaussian, (N, K)."""
+    return count_log_prob(X, self.means, self.covariances, self.levels)
+
+
+def _counts_nats(self, X):
+    """Surprise at each row, whose Gaussian is not told, in nats (N,)."""
+    joint = np.log(self.weights) + self.log_prob(X)
+    return -np.logaddexp.reduce(joint, axis=1)
+
+
+def _counts_sample(self, n, k=None, *, rng=None):
+    """Rows of counts (n, D), from the Gaussians `k` (n,) or by weight."""
+    rng = np.random.default_rng(rng)
+    if k is None:
+        k = rng.choice(len(self.weights), n, p=self.weights)
+    return draw_counts(k, self.means, self.covariances, self.levels, rng=rng)
+
+
+CountGaussians.log_prob = _counts_log_prob
+CountGaussians.nats, CountGaussians.sample = _counts_nats, _counts_sample
+
+
+# %% 3.2 book/generative/mixtures.md
+def fit_counts(X, groups, *, keeps=(0.25, 0.5, 0.75, 0.9),
+               ridges=(0.01, 0.03, 0.1), rng=None):
+    """`CountGaussians`, their shrinkage chosen on a fifth of the rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        Counts.
+    groups : callable
+        ``groups(rows)`` gives the shares (n, K) of the rows ``X[rows]``.
+    keeps, ridges : sequence of float
+        What is tried. Section 3.2.
+    rng : Generator or int, optional
+        Draws the fifth.
+    """
+    rows = np.random.default_rng(rng).permutation(len(X))
+    fifth, rest = rows[: len(X) // 5], rows[len(X) // 5 :]
+    R, tried = groups(rest), {}
+    for pair in ((keep, ridge) for keep in keeps for ridge in ridges):
+        model = CountGaussians(X[rest], R, *pair)
+        tried[pair] = model.nats(X[fifth]).mean()
+    return CountGaussians(X, groups(np.arange(len(X))),
+                          *min(tried, key=tried.get))

@@ -2,8 +2,10 @@
 """Update rules: they change an array in place and return nothing."""
 
 import numpy as np
-from zerobook.memory import aligned_zeros
 import math
+import operator
+from zerobook.memory import aligned_zeros, fitting
+from zerobook.autograd import Tensor, increment_version
 
 
 # %% 1.1.3 book/foundations/gradient_descent.md
@@ -164,29 +166,70 @@ class FlatGroup:
         self.data, self.grad = aligned_zeros(n, dtype), aligned_zeros(n, dtype)
         self.scratch = aligned_zeros((min(n[0], BLOCK),), dtype)
         self.places = [
-            (p, slice(end - n, end), self.data[end - n : end], view)
+            (p, slice(end - n, end), self.data[end - n : end].reshape(p.shape))
             for p, n, end in zip(params, sizes, ends)
-            for view in [self.grad[end - n : end].reshape(p.data.shape)]
         ]
-        self.gather()
+        self.fetch()
+        for p, place, flat in self.places:
+            p._buffer = self.grad[place].reshape(flat.shape)
 
-    def gather(self):
-        """Fetch what lies elsewhere; return the slices that have gradients."""
-        runs = []
-        for p, place, flat, grad in self.places:
-            if p.data.base is not self.data.base:
-                flat[:] = p.data.ravel()
-                p.data = flat.reshape(p.data.shape)
-            p._buffer = grad
-            if p.grad is None:
-                continue
-            if p.grad is not grad:
-                grad[...] = p.grad
-            start = place.start
-            if runs and runs[-1].stop == start:
-                start = runs.pop().start
-            runs.append(slice(start, place.stop))
-        return runs
+
+# %% 2.1.2 book/deep_learning/modules.md
+def fetch(self):
+    """Bring parameters that lie elsewhere back into the row."""
+    moved = [place for place in self.places if place[0].data is not place[2]]
+    starts = [p.data.ctypes.data for p, *_ in self.places if p.data.size]
+    for p, _, flat in moved:
+        if (p.data.shape, p.data.dtype) != (flat.shape, flat.dtype):
+            raise ValueError(
+                f"a parameter {flat.shape} of {flat.dtype} has become "
+                f"{p.data.shape} of {p.data.dtype}: make a new optimizer")
+    if moved and len(set(starts)) < len(starts):
+        raise ValueError("two parameters have one array as their data: give "
+                         "both layers one Parameter")
+    new = [p.data.copy() for p, *_ in moved]
+    for (p, _, flat), array in zip(moved, new):
+        flat[...] = array
+        p.data = flat
+
+
+FlatGroup.fetch = fetch
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def gather(self, steps):
+    """Count a step for each parameter with a gradient.
+
+    Parameters
+    ----------
+    steps : list of int
+        How many steps each parameter has taken; changed in place.
+
+    Returns
+    -------
+    list of (slice, int)
+        Pieces of the row that have gradients, and their counts.
+    """
+    runs = []
+    if any(p._buffer is None for p, *_ in self.places):  # one is kept
+        self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
+    for i, (p, place, flat) in enumerate(self.places):
+        if p.data is not flat:
+            self.fetch()
+        if p._buffer is None or p._buffer.base is not self.grad.base:
+            p._buffer = self.grad[place].reshape(flat.shape)
+        if p.grad is None:
+            continue
+        if p.grad is not p._buffer:
+            p._buffer[...] = p.grad
+        start, steps[i] = place.start, steps[i] + 1
+        if runs and (runs[-1][0].stop, runs[-1][1]) == (start, steps[i]):
+            start = runs.pop()[0].start
+        runs.append((slice(start, place.stop), steps[i]))
+    return runs
+
+
+FlatGroup.gather = gather
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -195,6 +238,60 @@ def blocks(runs, size=BLOCK):
     for run in runs:
         for start in range(run.start, run.stop, size):
             yield slice(start, min(start + size, run.stop))
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+RANGES = {"lr": math.inf, "momentum": math.inf, "betas": 1.0,
+          "eps": math.inf, "weight_decay": math.inf}  # from 0 to below this
+
+
+def check_options(group):
+    """Refuse values of options that cannot be meant, by name."""
+    for name in RANGES.keys() & group.keys():
+        value, many = group[name], 2 if name == "betas" else 1
+        numbers = np.asarray(value)
+        fits = numbers.dtype.kind in "iuf" and numbers.size == many
+        if not fits or not ((0 <= numbers) & (numbers < RANGES[name])).all():
+            raise ValueError(f"{name} must be {many} number(s) from 0 to "
+                             f"below {RANGES[name]}, got {value!r}")
+
+
+def listed(params, place="params"):
+    """Parameters as a list; a single one is a list of one in a group."""
+    if isinstance(params, Tensor | str | dict):
+        raise TypeError(f"{place} must be a list of parameters, not one "
+                        f"{type(params).__name__}: give model.parameters()")
+    params = list(params)
+    for i, p in enumerate(params):
+        if not isinstance(p, Tensor) or p.dtype.kind != "f" or p._node:
+            raise TypeError(f"{place}[{i}] must be a Parameter (or another "
+                            "tensor of floats that was not computed), is a "
+                            f"{type(p).__name__}")
+    return params
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def checked_groups(params, defaults):
+    """Groups with all their options, of parameters or of dicts."""
+    if not isinstance(params, Tensor | str | dict):
+        params = list(params)
+    if isinstance(params, list) and params and isinstance(params[0], dict):
+        groups = [dict(group) for group in params]
+    else:
+        groups = [{"params": listed(params)}]
+    for i, group in enumerate(groups):
+        odd = group.keys() - defaults.keys() - {"params", "initial_lr"}
+        if odd or "params" not in group:
+            raise TypeError(f"group {i}: unknown options {sorted(odd)}; known"
+                            f" are params, {', '.join(defaults)}")
+        group["params"] = listed(group["params"], f"params of group {i}")
+        check_options(defaults | group)
+    every = [id(p) for group in groups for p in group["params"]]
+    if not every:
+        raise ValueError("an optimizer needs at least one parameter")
+    if len(set(every)) < len(every):
+        raise ValueError("a parameter is listed twice")
+    return [{**defaults, **group, "step": 0} for group in groups]
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -217,22 +314,18 @@ class Optimizer:
     memory = ()  # names of the arrays kept for each parameter
 
     def __init__(self, params, **defaults):
-        params = list(params)
-        if not params:
-            raise ValueError("an optimiser needs at least one parameter")
-        if not isinstance(params[0], dict):
-            params = [{"params": params}]
-        self.param_groups = []
-        for group in params:
-            group = {**defaults, **group, "step": 0}
-            group["params"] = list(group["params"])
-            self.param_groups.append(group)
+        self.param_groups = checked_groups(params, defaults)
         self.flat = [FlatGroup(g["params"]) for g in self.param_groups]
+        self.steps = [[0] * len(g["params"]) for g in self.param_groups]
         self.state = [
             {name: aligned_zeros(flat.data.shape, flat.data.dtype)
-             for name in self.memory}
-            for flat in self.flat
+             for name in self.kept(group)}
+            for group, flat in zip(self.param_groups, self.flat)
         ]
+
+    def kept(self, group):
+        """Which arrays of `memory` a group with these options needs."""
+        return self.memory
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
@@ -245,36 +338,65 @@ class Optimizer:
 def optimizer_step(self):
     """Change every parameter that has a gradient, once."""
     for i, (group, flat) in enumerate(zip(self.param_groups, self.flat)):
-        runs = flat.gather()
-        group["step"] += 1
-        for part in blocks(runs):
-            self.update(i, part)
+        for run, group["step"] in flat.gather(self.steps[i]):
+            for part in blocks([run]):
+                self.update(i, part)
+        group["step"] = max(self.steps[i], default=0)
+        changed = (p for p in group["params"] if p.grad is not None)
+        increment_version(*changed)
 
 
+Optimizer.step = optimizer_step
+
+
+# %% 2.1.2 book/deep_learning/modules.md
 def optimizer_state_dict(self):
     """What a checkpoint needs: options and step counts, and the memory."""
     groups = [
-        {k: v for k, v in group.items() if k != "params"}
-        for group in self.param_groups
+        {k: v for k, v in group.items() if k != "params"} | {"steps": [*steps]}
+        for group, steps in zip(self.param_groups, self.steps)
     ]
     return {"param_groups": groups, "state": self.state}
 
 
 def optimizer_load_state_dict(self, state):
-    """Go on where the optimiser that gave `state` stood."""
-    shapes = [{k: v.shape for k, v in s.items()} for s in self.state]
-    theirs = [{k: np.shape(v) for k, v in s.items()} for s in state["state"]]
-    if shapes != theirs:
-        raise ValueError(f"state of shapes {theirs} for shapes {shapes}")
-    for mine, options in zip(self.param_groups, state["param_groups"]):
-        mine.update(options)
-    for mine, arrays in zip(self.state, state["state"]):
+    """Go on where the optimiser that gave `state` stood.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit; the optimizer is then as it was.
+    """
+    new = list(zip(state["param_groups"], state["state"]))
+    counts = len(state["param_groups"]), len(state["state"])
+    if set(counts) != {len(self.flat)}:
+        raise ValueError(f"state of {counts} groups for {len(self.flat)}")
+    new = [self.judged(i, *group) for i, group in enumerate(new)]
+    for i, (options, steps, arrays) in enumerate(new):
+        self.param_groups[i].update(options)
+        self.steps[i], flat = steps, self.flat[i].data
         for name, array in arrays.items():
-            mine[name][...] = array
+            room = aligned_zeros(flat.shape, flat.dtype)
+            self.state[i].setdefault(name, room)[...] = array
 
 
-Optimizer.step = optimizer_step
-Optimizer.state_dict = optimizer_state_dict
+def judged(self, i, options, memory):
+    """Options, counts and arrays of a loaded group, if they fit group `i`."""
+    flat, n = self.flat[i].data, len(self.steps[i])
+    group = self.param_groups[i] | options
+    check_options(group)
+    if not {*self.kept(group)} <= memory.keys() <= {*self.memory}:
+        raise ValueError(f"group {i}: memory {[*memory]} for {self.memory}")
+    arrays = {name: fitting(f"{name} of group {i}", array, flat)
+              for name, array in memory.items()}
+    steps = options.get("steps", [options["step"]] * n)
+    if len(steps) != n:
+        raise ValueError(f"group {i}: {len(steps)} parameters for {n}")
+    options = {k: v for k, v in options.items() if k != "steps"}
+    return options, [operator.index(count) for count in steps], arrays
+
+
+Optimizer.judged, Optimizer.state_dict = judged, optimizer_state_dict
 Optimizer.load_state_dict = optimizer_load_state_dict
 
 
@@ -295,19 +417,24 @@ class SGD(Optimizer):
     memory = ("velocity",)
 
     def __init__(self, params, lr=1e-3, momentum=0.0, weight_decay=0.0):
-        if not momentum:
-            self.memory = ()
         super().__init__(
             params, lr=lr, momentum=momentum, weight_decay=weight_decay
         )
+
+    def kept(self, group):
+        """A velocity, where there is momentum."""
+        return self.memory if group["momentum"] else ()
 
     def update(self, i, part):
         """One step of the numbers in the slice `part` of group `i`."""
         group, param = self.param_groups[i], self.flat[i].data[part]
         grad = decayed(self.flat[i].grad[part], param, group["weight_decay"])
-        scratch = self.flat[i].scratch[: len(param)]
-        if "velocity" in self.state[i]:
-            velocity = self.state[i]["velocity"][part]
+        scratch, state = self.flat[i].scratch[: len(param)], self.state[i]
+        if group["momentum"]:
+            if not state:  # the momentum was 0 before
+                n, dtype = self.flat[i].data.shape, param.dtype
+                state["velocity"] = aligned_zeros(n, dtype)
+            velocity = state["velocity"][part]
             momentum_update(param, grad, velocity, lr=group["lr"],
                             momentum=group["momentum"], scratch=scratch)
         else:
@@ -368,19 +495,33 @@ class AdamW(Adam):
 
 
 # %% 2.1.2 book/deep_learning/modules.md
+def grad_norm(parameters):
+    """Length of all gradients together; 0 if there are none."""
+    grads = [p.grad for p in parameters if p.grad is not None]
+    square = sum(float(np.vdot(g, g)) for g in grads)
+    if not math.isfinite(square):  # too large a square for float32, perhaps
+        square = sum(float(np.square(g, dtype=float).sum()) for g in grads)
+    return math.sqrt(square)
+
+
 def clip_grad_norm_(parameters, max_norm):
     """Shorten all gradients together to the length `max_norm`, if longer.
 
     Returns
     -------
     float
-        Their length before.
+        Their length before. If it is infinite or no number, the gradients
+        are left as they are.
     """
-    grads = [p.grad for p in parameters if p.grad is not None]
-    norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))
-    if norm > max_norm:
-        for g in grads:
-            g *= max_norm / (norm + 1e-6)
+    if not max_norm >= 0:
+        raise ValueError(f"max_norm must be 0 or more, got {max_norm}")
+    parameters = [parameters] if isinstance(parameters, Tensor) else [
+        *parameters]
+    norm = grad_norm(parameters)
+    if max_norm < norm < math.inf:
+        for p in parameters:
+            if p.grad is not None:
+                p.grad *= max_norm / (norm + 1e-6)
     return norm
 
 

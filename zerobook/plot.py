@@ -227,7 +227,7 @@ def _dots(ax, X, codes, n_classes):
 
 
 # %% book/given/plot.md
-def show_digits(images, labels=None, *, columns=10, scale=0.55):
+def show_digits(images, labels=None, *, columns=10, scale=0.55, signed=False):
     """Show small images in rows, larger numbers darker.
 
     Parameters
@@ -240,6 +240,8 @@ def show_digits(images, labels=None, *, columns=10, scale=0.55):
         Images in a row.
     scale : float
         Inches for each image.
+    signed : bool
+        Zero is white, what is above it rust and what is below it blue.
 
     Returns
     -------
@@ -254,8 +256,19 @@ def show_digits(images, labels=None, *, columns=10, scale=0.55):
         rows, columns, figsize=size, squeeze=False, layout="constrained"
     )
     fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    _tile(axes.flat, images, labels)
+    _tile(axes.flat, images, labels, _signed(images) if signed else None)
     return fig
+
+
+# %% book/given/plot.md
+def _signed(images):
+    """Look of images whose zero matters: blue, white, rust."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colors = (CYCLE[0], "#ffffff", CYCLE[1])
+    cmap = LinearSegmentedColormap.from_list("signed", colors)
+    reach = np.abs(images).max() or 1.0
+    return {"cmap": cmap, "vmin": -reach, "vmax": reach}
 
 
 # %% book/given/plot.md
@@ -266,10 +279,11 @@ def _square(images):
     return images
 
 
-def _tile(axes, images, labels):
+def _tile(axes, images, labels, look=None):
     low, high = images.min(), images.max()
     room = (high - low or 1.0) / 12
-    look = {"cmap": "gray_r", "vmin": low - room, "vmax": high + room}
+    grey = {"cmap": "gray_r", "vmin": low - room, "vmax": high + room}
+    look = look or grey
     for k, ax in enumerate(axes):
         ax.axis("off")
         if k < len(images):

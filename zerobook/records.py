@@ -4,6 +4,7 @@
 import hashlib
 import json
 from pathlib import Path
+from zerobook.git_lfs import refuse_pointer
 
 
 # %% book/given/records.md
@@ -50,13 +51,14 @@ def read_record(name, folder=None):
     """
     path = Path(folder or records_folder(), name + ".json")
     try:
+        refuse_pointer(path)
         record = json.loads(path.read_text("utf8"))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no recorded run {name!r} in {path.parent}; in a clone of the "
             f"book `make runs R={name}` makes it"
         ) from None
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no record: {error}") from None
     if not isinstance(record, dict) or "results" not in record:
         raise ValueError(f"{path} is no record: it has no results")
@@ -94,7 +96,39 @@ def record_arrays(name, folder=None):
     path = Path(folder or records_folder(), name + ".safetensors")
     if not path.is_file():
         raise FileNotFoundError(f"the arrays of {name!r} are not in {path}")
+    refuse_pointer(path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if not found.startswith(record["arrays"]):
         raise ValueError(f"{path} is not the file that the run wrote")
     return load_file(path)
+
+
+# %% book/given/records.md
+def record_weights(name, model, folder=None):
+    """The weights of one network that a recorded run has left.
+
+    Parameters
+    ----------
+    name, folder
+        As for `read_record`.
+    model : str
+        What the run calls the network.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For `Module.load_state_dict`.
+
+    Raises
+    ------
+    KeyError
+        If the run has left no such network; names those that it has left.
+    """
+    start, arrays = f"weights: {model}: ", record_arrays(name, folder)
+    found = {key.removeprefix(start): array for key, array in arrays.items()
+             if key.startswith(start)}
+    if not found:
+        kept = {key.split(": ")[1] for key in arrays
+                if key.startswith("weights: ")}
+        raise KeyError(f"{name} has no network {model!r}: {sorted(kept)}")
+    return found

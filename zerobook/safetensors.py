@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 import numpy as np
+from zerobook.git_lfs import refuse_pointer
+import io
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -25,7 +27,7 @@ class FormatError(ValueError):
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 def read_header(file, size):
-    """The header of an open file of `size` bytes, and where data begins."""
+    """Arrays and notes in the header of a file, and where data begins."""
     first = file.read(8)
     if len(first) < 8:
         raise FormatError(f"{size} bytes are too few for a header")
@@ -36,12 +38,14 @@ def read_header(file, size):
         header = json.loads(file.read(n).decode(), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"the header is no JSON: {error}") from None
-    notes = header.get("__metadata__", {}) if type(header) is dict else None
+    if type(header) is not dict:
+        raise FormatError("the header is no table of names")
+    notes = header.pop("__metadata__", None) or {}
     if type(notes) is not dict or any(
         type(note) is not str for note in notes.values()
     ):
-        raise FormatError("the header is no table of names")
-    return header, 8 + n
+        raise FormatError("__metadata__ is no table of texts")
+    return header, notes, 8 + n
 
 
 def once(pairs):
@@ -80,7 +84,7 @@ def check_header(header, begin, size):
     """Type, shape and place in the file of each array, in file order."""
     entries = {
         name: check_entry(name, entry, size - begin)
-        for name, entry in header.items() if name != "__metadata__"
+        for name, entry in header.items()
     }
     places, end = {}, 0
     for name, entry in sorted(entries.items(), key=lambda e: e[1][2:]):
@@ -96,6 +100,7 @@ def check_header(header, begin, size):
 
 def look_into(path, look):
     """``look(file, size)`` of a file; its FormatError, with its name."""
+    refuse_pointer(path, FormatError)
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
@@ -109,8 +114,13 @@ def read_index(path):
 
     Section 2.1.2.  A FormatError names the file and what is wrong with it.
     """
-    return look_into(path, lambda file, size: check_header(
-        *read_header(file, size), size))
+    return look_into(path, places_in)
+
+
+def places_in(file, size):
+    """The same of an open file of `size` bytes."""
+    header, _, begin = read_header(file, size)
+    return check_header(header, begin, size)
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -153,13 +163,13 @@ def load_file(path):
     Raises
     ------
     FormatError
-        If the file is not a whole safetensors file. No more memory is
-        asked for than the file has bytes, or twice as much for brain
-        floats.
+        If the file is not a whole safetensors file.
 
     Notes
     -----
-    Section 2.1.2.
+    Section 2.1.2. The arrays take the bytes that they have in the file,
+    twice as many for brain floats. Reading the header, of at most 100 MB,
+    takes up to 60 times its length for a moment.
     """
     index = read_index(path)
     with open(path, "rb") as file:
@@ -169,8 +179,7 @@ def load_file(path):
 # %% 2.1.2 book/deep_learning/safetensors.md
 def load_metadata(path):
     """The strings stored beside the arrays, as a dict."""
-    header, _ = look_into(path, read_header)
-    return header.get("__metadata__", {})
+    return look_into(path, read_header)[1]
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -181,19 +190,68 @@ def write_whole(path, pieces):
     ----------
     path : str or Path
     pieces : iterable of bytes-like
+
+    Notes
+    -----
+    Section 2.1.2. If this returns, the new file is on the disk. A kill may
+    leave a file whose name ends in ``.part``; nobody reads it.
     """
     path = Path(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
+    beside = path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
+    with open(beside, "xb") as file:  # x: never a file that is there
+        try:
             for piece in pieces:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+            os.replace(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def sync_folder(folder):
+    """Bring the names in a folder to the disk, on systems that can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def check_text(what, text):
+    """TypeError or ValueError unless a header can hold this text."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is {text!r:.80}, not a str")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is {text!a:.80}, not Unicode") from None
+
+
+def header_of(entries, metadata):
+    """The bytes of a file before its arrays; refused if we cannot read it."""
+    for name in entries:
+        check_text("the name of an array", name)
+    for key, value in metadata.items():
+        check_text("a key of metadata", key)
+        check_text(f"metadata[{key!r:.80}]", value)
+    if "__metadata__" in entries:
+        raise ValueError("no array can be called __metadata__")
+    table = {"__metadata__": metadata, **entries} if metadata else entries
+    text = json.dumps(table, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    size = len(head) + max([e["data_offsets"][1] for e in entries.values()],
+                           default=0)
+    places_in(io.BytesIO(head), size)
+    return head
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -203,37 +261,47 @@ def save_file(arrays, path, metadata=None):
     Parameters
     ----------
     arrays : dict of str to ndarray
+        Of numbers or truth values, in any layout and byte order.
     path : str or Path
     metadata : dict of str to str, optional
 
     Raises
     ------
     TypeError
-        For a type that the format does not know.
+        For a type that the format does not know, a name or metadata that
+        is no text.
+    ValueError
+        For what no reader would take: an array named ``__metadata__``,
+        more than 32 axes, half of a surrogate pair.
 
     Notes
     -----
     Section 2.1.2.
     """
-    codes = {dtype: code for code, dtype in TYPES.items()}
-    header, end = {}, 0
-    if metadata:
-        header["__metadata__"] = metadata
-    arrays = {name: np.asarray(a) for name, a in arrays.items()}
+    if not isinstance(metadata, dict | None):
+        raise TypeError(f"metadata is {metadata!r:.80}, not a dict")
+    arrays = {name: as_stored(name, a) for name, a in arrays.items()}
     arrays = dict(sorted(arrays.items(), key=lambda e: -e[1].itemsize))
+    entries, end = {}, 0
     for name, array in arrays.items():
-        code = codes.get(array.dtype.newbyteorder("<"))
-        if code is None:
-            raise TypeError(f"{name}: no code for {array.dtype}")
         place = [end, end := end + array.nbytes]
-        header[name] = {
-            "dtype": code, "shape": list(array.shape), "data_offsets": place
-        }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    data = (
-        np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes()
-        for a in arrays.values()
-    )
-    head = len(text).to_bytes(8, "little"), text
-    write_whole(path, itertools.chain(head, data))
+        entries[name] = {"dtype": CODES[array.dtype],
+                         "shape": list(array.shape), "data_offsets": place}
+    head = header_of(entries, metadata or {})
+    data = (np.ascontiguousarray(a).tobytes() for a in arrays.values())
+    write_whole(path, itertools.chain([head], data))
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+CODES = {dtype: code for code, dtype in TYPES.items()}
+
+
+def as_stored(name, array):
+    """An array whose type has a code, smallest byte first."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name}: no place for the mask of an array")
+    array = np.asarray(array)
+    dtype = array.dtype.newbyteorder("<")
+    if dtype not in CODES:
+        raise TypeError(f"{name}: no code for {array.dtype}")
+    return array.astype(dtype, copy=False)

@@ -1,12 +1,17 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Tokenizers: from text to whole numbers and back."""
 
+import operator
 import re
 import unicodedata
 import heapq
+from array import array
 from collections import Counter, defaultdict
+import sys
+import time
 import json
 from pathlib import Path
+from zerobook.git_lfs import refuse_pointer
 from zerobook.safetensors import FormatError, write_whole
 import base64
 from collections import Counter
@@ -29,6 +34,9 @@ class CharTokenizer:
 
     def __init__(self, characters):
         self.characters = sorted(set(characters))
+        for c in self.characters:
+            if not isinstance(c, str) or len(c) != 1:
+                raise ValueError(f"{c!r:.60} is no character")
         self.ids = {c: i for i, c in enumerate(self.characters)}
 
     @classmethod
@@ -51,7 +59,28 @@ class CharTokenizer:
 
     def decode(self, ids):
         """The text of some tokens."""
-        return "".join(self.characters[i] for i in ids)
+        known = self.characters
+        return "".join([known[i] for i in as_ids(ids, len(known))])
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def as_ids(ids, n):
+    """Tokens as a list of int; an error names the first that is none.
+
+    TypeError for what is no whole number, ValueError outside ``0 .. n-1``.
+    """
+    found = []
+    for place, i in enumerate(ids):
+        try:
+            whole = operator.index(i)
+        except TypeError:
+            whole = None
+        if whole is None or type(i) is bool:
+            raise TypeError(f"token {place} is {i!r:.60}, no whole number")
+        if not 0 <= whole < n:
+            raise ValueError(f"token {i} is none of 0 to {n - 1}")
+        found.append(whole)
+    return found
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
@@ -109,50 +138,109 @@ BYTE_CHARS = dict(
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
+STOP = -1  # ends a word; no pair holds it
+
+
 class PairCounts:
-    """How often each pair of neighbours stands in a bag of words."""
+    """How often each pair of neighbours stands in a bag of words.
+
+    `words` is a list of (tokens, count).  A merge takes time in proportion
+    to the places of its pair.  Section 3.3.
+    """
 
     def __init__(self, words):
-        self.words = words  # a list of [tokens, count]
-        self.counts, self.where = Counter(), defaultdict(set)
-        for k in range(len(words)):
-            self.add(k, +1)
+        self.tokens, self.times = array("i"), array("i")
+        for ids, count in words:
+            self.tokens.extend([*ids, STOP])
+            self.times.extend([count] * (len(ids) + 1))
+        n = len(self.tokens)
+        self.next = array("i", range(1, n + 1))
+        self.last = array("i", range(-1, n - 1))
+        self.counts = Counter()
+        self.where = defaultdict(lambda: array("i"))
+        pairs = zip(self.tokens, self.tokens[1:])
+        for place, pair in enumerate(pairs):
+            if STOP not in pair:
+                self.counts[pair] += self.times[place]
+                self.where[pair].append(place)
         self.heap = [(-n, pair) for pair, n in self.counts.items()]
         heapq.heapify(self.heap)
 
-    def add(self, k, sign):
-        """Count word `k` in, or out again; return its pairs."""
-        ids, count = self.words[k]
-        pairs = list(zip(ids, ids[1:]))
-        for pair in pairs:
-            self.counts[pair] += sign * count
-            self.where[pair].add(k)
-        return pairs
 
-    def most_frequent(self):
-        """The pair of highest count, smallest numbers first, and its count."""
-        while self.heap:
-            count, pair = heapq.heappop(self.heap)
-            now = self.counts[pair]
-            if now == -count:
-                return pair, now
-            if now > 0:
-                heapq.heappush(self.heap, (-now, pair))
-        return None, 0
+# %% 3.3 book/generative/byte_pair_encoding.md
+def most_frequent(self):
+    """The pair of highest count, smallest numbers first, and its count."""
+    while self.heap:
+        count, pair = heapq.heappop(self.heap)
+        now = self.counts[pair]
+        if now == -count:
+            return pair, now
+        if now > 0:
+            heapq.heappush(self.heap, (-now, pair))
+    return None, 0
 
-    def join(self, pair, new):
-        """Merge a pair wherever it stands."""
-        changed = set()
-        for k in self.where.pop(pair):
-            self.add(k, -1)
-            self.words[k][0] = merge(self.words[k][0], pair, new)
-            changed.update(self.add(k, +1))
-        for other in changed:
-            heapq.heappush(self.heap, (-self.counts[other], other))
+
+PairCounts.most_frequent = most_frequent
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
-def learn_merges(texts, n_merges, min_frequency=2):
+def join(self, pair, new):
+    """Merge a pair wherever it stands, and count its neighbours anew."""
+    (a, b), tokens, counts = pair, self.tokens, self.counts
+    after, before, grown = self.next, self.last, set()
+    for i in sorted(self.where.pop(pair)):
+        j = after[i]
+        if tokens[i] != a or tokens[j] != b:
+            continue
+        h, k, n = before[i], after[j], self.times[i]
+        tokens[i], tokens[j], after[i], before[k] = new, STOP, k, i
+        counts[pair] -= n
+        for end, old, made, place in (
+            (tokens[h], (tokens[h], a), (tokens[h], new), h),
+            (tokens[k], (b, tokens[k]), (new, tokens[k]), i),
+        ):
+            if end != STOP:
+                counts[old] -= n
+                counts[made] += n
+                self.where[made].append(place)
+                grown.add(made)
+    for made in grown:
+        heapq.heappush(self.heap, (-counts[made], made))
+
+
+PairCounts.join = join
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+class Progress:
+    """A line on stderr that counts merges, once a second has passed."""
+
+    def __init__(self, total, wanted=None, each=1.0):
+        self.total, self.each, self.shown = total, each, False
+        self.wanted = sys.stderr.isatty() if wanted is None else wanted
+        self.due = time.monotonic() + each
+        self.done = 0
+
+    def __call__(self, done):
+        self.done = done
+        if self.wanted and time.monotonic() >= self.due:
+            self.due, self.shown = time.monotonic() + self.each, True
+            self.show("")
+
+    def show(self, end):
+        """Draw the line over itself."""
+        text = f"\r{self.done} of {self.total} merges{end}"
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    def end(self):
+        """Leave the line, if there is one."""
+        if self.shown:
+            self.show("\n")
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def learn_merges(texts, n_merges, min_frequency=2, progress=None):
     """Pairs of bytes-like tokens to be joined, in the order of learning.
 
     Parameters
@@ -162,11 +250,20 @@ def learn_merges(texts, n_merges, min_frequency=2):
         At most so many.
     min_frequency : int
         A pair that occurs less often is not merged.
+    progress : bool, optional
+        A line on stderr, from the first second on; by default if stderr is
+        a terminal.
 
     Returns
     -------
     list of (bytes, bytes)
+
+    Notes
+    -----
+    Section 3.3. Time and memory grow in proportion to the text; about 20
+    bytes of memory for a byte of text whose pieces are all different.
     """
+    say = Progress(n_merges, progress)
     pieces = Counter(piece for text in texts for piece in split(text))
     number = {b: i for i, b in enumerate(BYTE_ORDER)}
     words = [[[number[b] for b in piece.encode()], count]
@@ -183,6 +280,8 @@ def learn_merges(texts, n_merges, min_frequency=2):
         names += [left + right] if new == len(names) else []
         merges.append((left, right))
         pairs.join(pair, new)
+        say(len(merges))
+    say.end()
     return merges
 
 
@@ -216,8 +315,7 @@ class BPETokenizer:
     """
 
     def __init__(self, merges=(), specials=(END_OF_TEXT,), vocab=None):
-        if not isinstance(specials, dict):
-            specials = {name: i for i, name in enumerate(specials)}
+        specials = names_of_specials(specials)
         self.merges, self.specials = list(merges), specials
         names = [bytes([b]) for b in BYTE_ORDER]
         names += [left + right for left, right in self.merges]
@@ -231,6 +329,22 @@ class BPETokenizer:
         }
         self.byte_ids = [self.vocab[bytes([b])] for b in range(256)]
         self.special_pattern = self.pattern_of_specials()
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def names_of_specials(specials):
+    """The number of each special token, by its name."""
+    if isinstance(specials, str):
+        raise TypeError(f"specials is one text, {specials!r:.60}: give a "
+                        "list of names")
+    names = list(specials)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"the special token {name!r:.60} is no text")
+        if names.count(name) > 1:
+            raise ValueError(f"the special token {name!r:.60} stands twice")
+    return (dict(specials) if isinstance(specials, dict)
+            else {name: i for i, name in enumerate(names)})
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
@@ -267,7 +381,8 @@ BPETokenizer.pattern_of_specials = pattern_of_specials
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
-def train(cls, texts, vocab_size, specials=(END_OF_TEXT,), min_frequency=2):
+def train(cls, texts, vocab_size, specials=(END_OF_TEXT,), min_frequency=2,
+          progress=None):
     """A tokenizer whose merges are learned from a text, or from several.
 
     Parameters
@@ -278,7 +393,10 @@ def train(cls, texts, vocab_size, specials=(END_OF_TEXT,), min_frequency=2):
         when no pair occurs `min_frequency` times any more.
     specials : sequence of str
     min_frequency : int
+    progress : bool, optional
+        A line on stderr, as for `learn_merges`.
     """
+    specials = names_of_specials(specials)
     least = 256 + len(specials)
     if vocab_size < least:
         raise ValueError(
@@ -286,7 +404,8 @@ def train(cls, texts, vocab_size, specials=(END_OF_TEXT,), min_frequency=2):
             "before the first merge"
         )
     texts = [texts] if isinstance(texts, str) else texts
-    merges = learn_merges(texts, vocab_size - least, min_frequency)
+    merges = learn_merges(texts, vocab_size - least, min_frequency,
+                          progress)
     return cls(merges, specials)
 
 
@@ -296,11 +415,14 @@ BPETokenizer.train = classmethod(train)
 # %% 3.3 book/generative/byte_pair_encoding.md
 NEVER = float("inf"), None
 CACHE = 100_000  # pieces
+LONG = 40  # bytes of a piece
 
 
 def encode_piece(self, piece):
     """The tokens of one piece: the earliest merge first, until none fits."""
     ids = [self.byte_ids[b] for b in piece.encode()]
+    if len(ids) > LONG:
+        return self.encode_long(ids)
     while len(ids) > 1:
         pairs = zip(ids, ids[1:])
         pair = min(pairs, key=lambda pair: self.joins.get(pair, NEVER))
@@ -323,6 +445,39 @@ def encode_ordinary(self, text):
 
 BPETokenizer.encode_piece = encode_piece
 BPETokenizer.encode_ordinary = encode_ordinary
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def encode_long(self, ids):
+    """The same merges in time that grows with the piece, not its square."""
+    n, ids = len(ids), [*ids, STOP]
+    after, before = [*range(1, n + 1)], [*range(-1, n)]
+    heap = []
+
+    def note(i, j):
+        rank, _ = self.joins.get((ids[i], ids[j]), NEVER)
+        if rank < len(self.merges):
+            heapq.heappush(heap, (rank, i))
+
+    for i in range(n):
+        note(i, i + 1)
+    while heap:
+        rank, places = heap[0][0], []
+        while heap and heap[0][0] == rank:
+            places.append(heapq.heappop(heap)[1])
+        pair = tuple(self.vocab[side] for side in self.merges[rank])
+        for i in places:
+            j = after[i] if ids[i] == pair[0] else n
+            if ids[j] == pair[1]:
+                ids[i], ids[j] = self.joins[pair][1], STOP
+                after[i] = after[j]
+                before[after[j]] = i
+                note(before[i], i)
+                note(i, after[i])
+    return [token for token in ids if token != STOP]
+
+
+BPETokenizer.encode_long = encode_long
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
@@ -365,12 +520,7 @@ BPETokenizer.encode = encode
 # %% 3.3 book/generative/byte_pair_encoding.md
 def decode_bytes(self, ids):
     """The bytes of some tokens; they need not be whole characters."""
-    for i in ids:
-        if not 0 <= i < len(self.tokens):
-            raise ValueError(
-                f"token {i} is none of 0 to {len(self.tokens) - 1}"
-            )
-    return b"".join([self.tokens[i] for i in ids])
+    return b"".join([self.tokens[i] for i in as_ids(ids, len(self.tokens))])
 
 
 def decode(self, ids, errors="replace"):
@@ -504,6 +654,7 @@ CHAR_BYTES = {c: b for b, c in BYTE_CHARS.items()}
 
 def read_json(path):
     """The table in a JSON file; FormatError if there is none."""
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     try:
@@ -531,13 +682,21 @@ def unwritten(token):
 
 
 # %% 3.3 book/generative/tokenizer_files.md
+def kind_of(model):
+    """BPE or WordPiece; files from before `tokenizers` 0.9 do not say it."""
+    if not isinstance(model, dict):
+        return None
+    silent = "BPE" if "merges" in model else "WordPiece"
+    return model.get("type", silent)
+
+
 def read_tokenizer_json(path):
     """Vocabulary, merges and specials of a `tokenizer.json`."""
     file = read_json(path)
-    model, added = file.get("model"), file.get("added_tokens") or []
+    model, added = file.get("model"), file.get("added_tokens", [])
     level = file.get("pre_tokenizer")
     expect(path, "normalizer", file, normalizer=None)
-    expect(path, "model", model, type="BPE")
+    expect(path, "model", {"type": kind_of(model)}, type="BPE")
     for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
             raise FormatError(f"{path}: model has {key}")
@@ -561,6 +720,7 @@ def read_vocab_and_merges(folder):
     """The same from the two older files; specials are what nothing makes."""
     vocab = read_json(folder / "vocab.json")
     path = folder / "merges.txt"
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     lines = path.read_text("utf-8").split("\n")
@@ -692,6 +852,8 @@ class WordPieceTokenizer:
 
     def __init__(self, tokens, do_lower_case=True, strip_accents=None,
                  tokenize_chinese_chars=True):
+        if isinstance(tokens, str):
+            raise TypeError("tokens is one text: give a list of names")
         self.tokens = list(tokens)
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         self.check()
@@ -802,12 +964,8 @@ def decode_words(self, ids):
 
     What `in_words` took away, capitals above all, does not come back.
     """
-    for i in ids:
-        if not 0 <= i < len(self.tokens):
-            raise ValueError(
-                f"token {i} is none of 0 to {len(self.tokens) - 1}"
-            )
-    text = " ".join(self.tokens[i] for i in ids).replace(" ##", "")
+    ids = as_ids(ids, len(self.tokens))
+    text = " ".join([self.tokens[i] for i in ids]).replace(" ##", "")
     return re.sub(r" ([.,?!])", r"\1", text)
 
 
@@ -816,7 +974,8 @@ WordPieceTokenizer.decode = decode_words
 
 
 # %% 3.3 book/generative/word_pieces.md
-def train_word_pieces(cls, texts, vocab_size, min_frequency=2, **options):
+def train_word_pieces(cls, texts, vocab_size, min_frequency=2, *,
+                      progress=None, **options):
     """A tokenizer whose pieces are learned from a text, or from several.
 
     Parameters
@@ -826,6 +985,8 @@ def train_word_pieces(cls, texts, vocab_size, min_frequency=2, **options):
         Of all tokens; more if there are more letters, less if no pair
         occurs `min_frequency` times any more.
     min_frequency : int
+    progress : bool, optional
+        A line on stderr, as for `learn_merges`.
     **options
         As for the class.
     """
@@ -837,6 +998,7 @@ def train_word_pieces(cls, texts, vocab_size, min_frequency=2, **options):
     number = {name: i for i, name in enumerate(names)}
     pairs = PairCounts([[[number[letter] for letter in cuts[word]], n]
                         for word, n in bag.items()])
+    say = Progress(vocab_size - len(names) - len(BERT_SPECIALS), progress)
     while len(names) + len(BERT_SPECIALS) < vocab_size:
         pair, count = pairs.most_frequent()
         if pair is None or count < min_frequency:
@@ -846,6 +1008,8 @@ def train_word_pieces(cls, texts, vocab_size, min_frequency=2, **options):
         new = number.setdefault(name, len(names))
         names += [name] if new == len(names) else []
         pairs.join(pair, new)
+        say(say.done + 1)
+    say.end()
     return cls([*BERT_SPECIALS, *names], **options)
 
 
@@ -922,9 +1086,12 @@ def read_word_piece_json(path):
     """Tokens in order and the options of a `tokenizer.json`."""
     file = read_json(path)
     model, steps = file.get("model"), file.get("normalizer")
-    expect(path, "model", model, type="WordPiece", unk_token="[UNK]",
+    expect(path, "model", {"type": kind_of(model)}, type="WordPiece")
+    expect(path, "model", model, unk_token="[UNK]",
            continuing_subword_prefix="##",
            max_input_chars_per_word=LONGEST_WORD)
+    if isinstance(steps, dict) and "clean_text" in steps:
+        steps = {"type": "BertNormalizer", "strip_accents": None, **steps}
     expect(path, "normalizer", steps, type="BertNormalizer", clean_text=True)
     expect(path, "pre_tokenizer", file.get("pre_tokenizer"),
            type="BertPreTokenizer")
@@ -945,6 +1112,7 @@ def read_word_piece_json(path):
 def read_vocab_txt(folder):
     """The same from the two older files; options are BERT's if not given."""
     path, beside = folder / "vocab.txt", folder / "tokenizer_config.json"
+    refuse_pointer(path, FormatError)
     if path.stat().st_size > LONGEST_FILE:
         raise FormatError(f"{path}: more than {LONGEST_FILE} bytes")
     tokens = path.read_bytes().decode("utf-8").split("\n")

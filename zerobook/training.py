@@ -1,16 +1,18 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The training loop, evaluation, and checkpoints."""
 
+import itertools
 import math
 import sys
 import numpy as np
 from zerobook.autograd import no_grad
+from zerobook.data import as_array
 from zerobook.optim import clip_grad_norm_
 import copy
 import json
-import os
 from pathlib import Path
 from zerobook import safetensors
+import os
 import mmap
 from zerobook.autograd import Tensor, from_op, grad_enabled
 from zerobook.nn.module import Module, Parameter
@@ -34,6 +36,9 @@ class NotANumber(ArithmeticError):
 
 def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
     """Forward, backward, and one step; returns the loss as a float."""
+    if not isinstance(batch, tuple | list):
+        raise TypeError(f"a batch is a tuple (X, ..., y), not one "
+                        f"{type(batch).__name__}")
     *inputs, target = batch
     optimizer.zero_grad()
     value = loss(model(*inputs), target)
@@ -41,12 +46,22 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
     if not math.isfinite(number):
         raise NotANumber(f"the loss is {number}")
     value.backward()
-    if clip is not None:
-        clip_grad_norm_(model.parameters(), clip)
+    judge_gradients(model, clip)
     optimizer.step()
     if schedule is not None:
         schedule.step()
     return number
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def judge_gradients(model, clip=None):
+    """Refuse gradients that are not finite; shorten those that are long."""
+    parameters = model.parameters()
+    norm = clip_grad_norm_(parameters, math.inf if clip is None else clip)
+    if not math.isfinite(norm):
+        names = [name for name, p in model.named_parameters()
+                 if p.grad is not None and not np.isfinite(p.grad).all()]
+        raise NotANumber(f"the gradient of {', '.join(names)} is not finite")
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -87,9 +102,14 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         Names the step at which the loss became infinite or no number.
     """
     curve, step, total = [], first_step, epochs * len(loader)
+    if not total:
+        raise ValueError(f"no step to take: {epochs} epochs of {len(loader)} "
+                         "batches")
+    modes = modes_of(model if model.training else model.train())
     while step < total:
-        model.train()
-        for batch in loader:
+        set_modes(modes)
+        before = step
+        for batch in itertools.islice(loader, total - step):
             number = numbered_step(step, model, loss, batch, optimizer,
                                    clip=clip, schedule=schedule)
             step += 1
@@ -98,11 +118,23 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
                 show_progress(step, total, number)
             if after_step is not None:
                 after_step(step, number)
-        if after_epoch is not None:
+        if after_epoch is not None and step > before:
             model.eval()
             after_epoch(step // len(loader))
     model.eval()
     return curve
+
+
+# %% 2.1.2 book/deep_learning/training.md
+def modes_of(model):
+    """Pairs of every part of a model and whether it is in training."""
+    return [(module, module.training) for module in model.modules()]
+
+
+def set_modes(modes):
+    """Undo what happened to the modes since `modes_of`."""
+    for module, training in modes:
+        module.training = training
 
 
 # %% 2.1.2 book/deep_learning/training.md
@@ -132,52 +164,84 @@ def evaluate(model, metric, loader):
     -------
     float
     """
-    before, total, rows = model.training, 0.0, 0
+    modes, total, rows = modes_of(model), 0.0, 0
     model.eval()
-    with no_grad():
-        for *inputs, target in loader:
-            value = metric(model(*inputs), target)
-            total += len(target) * float(getattr(value, "data", value))
-            rows += len(target)
-    model.train(before)
+    try:
+        with no_grad():
+            for *inputs, target in loader:
+                value = metric(model(*inputs), target)
+                total += len(target) * float(as_array(value, "the metric"))
+                rows += len(target)
+    finally:
+        set_modes(modes)
     return total / rows if rows else math.nan
 
 
 def accuracy(logits, targets):
-    """Share of the rows whose highest score is the true class."""
-    return float(np.mean(logits.data.argmax(axis=-1) == targets))
+    """Share of the rows whose highest score is the true class.
+
+    Parameters
+    ----------
+    logits : Tensor or ndarray of shape (..., K)
+    targets : Tensor or ndarray of int, shape (...)
+    """
+    scores, classes = as_array(logits, "logits"), as_array(targets, "targets")
+    if classes.shape != scores.shape[:-1]:
+        raise ValueError(f"targets {classes.shape} for scores {scores.shape}")
+    return float(np.mean(scores.argmax(axis=-1) == classes))
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 def split_state(state, arrays, path=""):
-    """Put the arrays of nested dicts into `arrays`; return what is left."""
-    if isinstance(state, np.ndarray):
-        arrays[path] = state
-        return {"array": path}
-    if isinstance(state, np.generic):
-        return state.item()
-    if isinstance(state, dict):
-        return {
-            str(k): split_state(v, arrays, f"{path}/{k}".lstrip("/"))
-            for k, v in state.items()
-        }
+    """Put the arrays of nested dicts into `arrays`; return what is left.
+
+    A TypeError names what cannot be read back as it was. Section 2.1.2.
+    """
+    if type(state) in (np.ndarray, np.memmap):
+        name = path
+        while name in arrays:
+            name += "'"
+        arrays[name] = state
+        return {"$array": name}
+    if isinstance(state, np.bool_ | np.integer | np.floating):
+        state = state.item()
     if isinstance(state, list | tuple):
-        return [
-            split_state(v, arrays, f"{path}/{i}") for i, v in enumerate(state)
-        ]
-    return state
+        rest = [split_state(v, arrays, f"{path}/{i}")
+                for i, v in enumerate(state)]
+        return {"$tuple": rest} if isinstance(state, tuple) else rest
+    if isinstance(state, dict):
+        return split_dict(state, arrays, path)
+    if state is None or isinstance(state, bool | int | float | str):
+        return state
+    raise TypeError(f"{path}: a checkpoint cannot hold {state!r:.80}")
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def split_dict(state, arrays, path):
+    """`split_state` of a dict."""
+    rest = {k: split_state(v, arrays, f"{path}/{k}".lstrip("/"))
+            for k, v in state.items()}
+    texts = all(isinstance(k, str) for k in rest)
+    if texts and not (len(rest) == 1 and min(rest).startswith("$")):
+        return rest
+    return {"$dict": [[split_state(k, arrays, f"{path}, a key"), v]
+                      for k, v in rest.items()]}
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 def join_state(rest, arrays):
     """Undo `split_state`."""
-    if isinstance(rest, dict):
-        if set(rest) == {"array"} and isinstance(rest["array"], str):
-            return arrays[rest["array"]]
-        return {k: join_state(v, arrays) for k, v in rest.items()}
     if isinstance(rest, list):
         return [join_state(v, arrays) for v in rest]
-    return rest
+    if not isinstance(rest, dict):
+        return rest
+    mark, inner = next(iter(rest.items()), ("", None))
+    if len(rest) != 1 or not mark.startswith("$"):
+        return {k: join_state(v, arrays) for k, v in rest.items()}
+    if mark == "$array":
+        return arrays[inner]
+    inner = join_state(inner, arrays)
+    return {"$tuple": tuple, "$dict": dict}[mark](inner)
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -192,12 +256,12 @@ def generators(model):
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 class Checkpoint:
-    """All that a training run needs to go on, in two files.
+    """All that a training run needs to go on, in one file.
 
     Parameters
     ----------
     path : str or Path
-        Without an ending; ``path.json`` names the file of the arrays.
+        Without an ending; the file is ``path.safetensors``.
     model : Module
     **parts
         Whatever else has `state_dict` and `load_state_dict`: the
@@ -210,6 +274,11 @@ class Checkpoint:
 
     def __init__(self, path, model, **parts):
         self.path, self.model = Path(path), model
+        if self.path.name in ("", ".."):
+            raise ValueError(f"a checkpoint needs a name, not {path!r}")
+        if "generators" in parts:
+            raise ValueError("a part cannot be called generators")
+        self.file = self.path.with_name(self.path.name + ".safetensors")
         self.parts = {"model": model, **parts}
 
     def state(self):
@@ -230,53 +299,138 @@ class Checkpoint:
 
     def exists(self):
         """Whether there is something to load."""
-        return self.path.with_suffix(".json").exists()
+        return self.file.exists() or earlier_file(self.path) is not None
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
+MARK = {"zerobook": "checkpoint"}
+REST = "state.json"  # the name of the text among the arrays
+
+
 def checkpoint_save(self, step=0, **notes):
-    """Write the state, whole or not at all."""
-    arrays = {}
-    rest = split_state({**self.state(), "step": step, "notes": notes}, arrays)
-    name = f"{self.path.name}-{step}.safetensors"
-    safetensors.save_file(arrays, self.path.parent / name)
-    text = json.dumps({"arrays": name, **rest})
-    target = self.path.with_suffix(".json")
-    safetensors.write_whole(target, [text.encode()])
-    for old in self.path.parent.glob(f"{self.path.name}-*.safetensors"):
-        if old.name != name:
-            old.unlink(missing_ok=True)
+    """Write the state, whole or not at all.
+
+    Parameters
+    ----------
+    step : int
+    **notes
+        Whatever else `load` shall return: numbers, texts, arrays, None, and
+        lists, tuples and dicts of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a note or a state that cannot be read back as it was.
+    FileExistsError
+        If the file is there and no checkpoint.
+    OSError
+        If the disk is full, for instance.
+
+    Each leaves the checkpoint that was there.
+    """
+    self.check_owner()
+    arrays = {REST: None}  # so that no other array takes the name
+    whole = {"parts": self.state(), "step": step, "notes": notes}
+    try:
+        text = json.dumps(split_state(whole, arrays))
+        json.loads(text)
+    except RecursionError:
+        raise ValueError("the state is nested too deep") from None
+    arrays[REST] = np.frombuffer(text.encode(), np.uint8)
+    safetensors.save_file(arrays, self.file, MARK)
+
+
+Checkpoint.save = checkpoint_save
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def check_owner(self):
+    """FileExistsError if the file is there and no checkpoint wrote it."""
+    try:
+        owned = safetensors.load_metadata(self.file) == MARK
+    except FileNotFoundError:
+        return
+    except ValueError:
+        owned = False
+    if not owned:
+        raise FileExistsError(f"{self.file} is there and is no checkpoint")
+
+
+Checkpoint.check_owner = check_owner
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 def checkpoint_load(self):
-    """Go on from the files: restore all parts, return step and notes.
+    """Go on from the file: restore all parts, return step and notes.
 
     Raises
     ------
     ValueError
-        If the files are damaged or do not fit; nothing is then changed.
+        If the file is damaged or does not fit; nothing is then changed.
     """
-    target = self.path.with_suffix(".json")
+    file = self.file
     try:
-        rest = json.loads(target.read_text())
-        name = os.path.basename(rest.pop("arrays"))
-        arrays = safetensors.load_file(self.path.parent / name)
-        state = join_state(rest, arrays)
-        step, notes = state.pop("step"), state.pop("notes")
+        if not file.exists() and earlier_file(self.path) is not None:
+            file = earlier_file(self.path)
+            whole = read_earlier(file)
+        else:
+            whole = read_checkpoint(file)
+        state, step, notes = (whole[k] for k in ("parts", "step", "notes"))
     except (ValueError, LookupError, TypeError, AttributeError,
             OSError) as error:
-        raise ValueError(f"{target}: no checkpoint: {error}") from error
+        raise ValueError(f"{file}: no checkpoint: {error}") from error
     before = copy.deepcopy(self.state())
     try:
         self.restore(state)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except BaseException as error:
         self.restore(before)
-        raise ValueError(f"{target}: does not fit: {error}") from error
+        if not isinstance(error, Exception):
+            raise  # somebody wants to stop
+        raise ValueError(f"{file}: does not fit: {error}") from error
     return step, notes
 
 
-Checkpoint.save, Checkpoint.load = checkpoint_save, checkpoint_load
+Checkpoint.load = checkpoint_load
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def read_checkpoint(file):
+    """What `Checkpoint.save` put into a file."""
+    if safetensors.load_metadata(file) != MARK:
+        raise ValueError("no checkpoint wrote this file")
+    arrays = safetensors.load_file(file)
+    return join_state(json.loads(arrays.pop(REST).tobytes()), arrays)
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
+def earlier_file(path):
+    """The JSON file of a checkpoint in two files, if it is this one's."""
+    try:
+        file = path.with_suffix(".json")
+        table = json.loads(file.read_bytes())
+        owner, _, step = table["arrays"].rpartition("-")
+    except (ValueError, LookupError, TypeError, AttributeError, OSError):
+        return None
+    right = owner == path.name and step == f"{table.get('step')}.safetensors"
+    return file if right else None
+
+
+def read_earlier(file):
+    """The same as `read_checkpoint`, from two files."""
+    def join(rest):
+        if isinstance(rest, list):
+            return [join(v) for v in rest]
+        if not isinstance(rest, dict):
+            return rest
+        if list(rest) == ["array"] and isinstance(rest["array"], str):
+            return arrays[rest["array"]]
+        return {k: join(v) for k, v in rest.items()}
+
+    table = json.loads(file.read_bytes())
+    name = os.path.basename(table.pop("arrays"))
+    arrays = safetensors.load_file(file.parent / name)
+    step, notes = table.pop("step"), join(table.pop("notes"))
+    return {"parts": join(table), "step": step, "notes": notes}
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md

@@ -9,12 +9,14 @@ accepts whatever was answered.
 import ast
 import contextlib
 import io
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from zerobook.press import site
 from zerobook.press.exercises import SOLUTION, leaning, tasks, unsolved
 from zerobook.press.reading import read_book, read_page
 
@@ -68,6 +70,22 @@ def test_a_page_without_its_solutions_shows_none_of_them(path):
         assert not kept & {c.code for c in task.answer}
 
 
+@pytest.mark.parametrize("path", CHECKS)
+def test_the_default_notebook_of_a_check_has_gaps_that_are_judged(path):
+    text = unsolved(TEXTS[path])
+    notebook = json.loads(site.notebook(read_page(path, text)[0], text))
+    words = "\n".join(c["source"] for c in notebook["cells"]
+                      if c["cell_type"] == "markdown")
+    assert "Solution" not in words
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    known = [t for t in tasks(TEXTS[path]).values() if t.answer]
+    empty = [k for k, c in enumerate(code) if c["source"] == "# Your answer."]
+    assert len(empty) == len(known) >= 11
+    for k, task in zip(empty, known, strict=True):  # its check, which may fail
+        assert code[k + 1]["source"] == task.checks[0].code
+        assert code[k + 1]["metadata"]["tags"] == ["raises-exception"]
+
+
 def test_there_is_a_check_at_the_end_of_each_chapter():
     assert len(CHECKS) >= 3
     for path in CHECKS:
@@ -77,7 +95,7 @@ def test_there_is_a_check_at_the_end_of_each_chapter():
 def every_task():
     return [
         pytest.param(path, task, id=f"{Path(path).parent.name}-{label}")
-        for path in CHECKS[:1]
+        for path in CHECKS
         for label, task in tasks(TEXTS[path]).items()
         if task.checks
     ]
@@ -139,10 +157,14 @@ def mistakes(value):
         return [value + 1]
     if isinstance(value, str):
         return [value[::-1] + "?"]
+    if isinstance(value, bytes):
+        return [value + b"?"]
     if isinstance(value, dict):
         some = list(value.items())
         return [dict([*some[:k], (some[k][0], wrong), *some[k + 1:]])
                 for k in range(len(some)) for wrong in mistakes(some[k][1])]
+    if isinstance(value, set):
+        return [value | {"?"}, set(sorted(value)[1:])]
     if isinstance(value, (tuple, list)) and not all(
             isinstance(v, (int, float, np.number)) for v in value):
         return [type(value)([*value[:k], wrong, *value[k + 1:]])

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from oracles import torch
 
 from zerobook.autograd import Tensor
-from zerobook.functional import binomial_nll, gaussian_kl
-from zerobook.models.vae import VAE, fit_vae
+from zerobook.functional import binomial_log_prob, binomial_nll, gaussian_kl
+from zerobook.models.vae import VAE, fit_vae, importance_nats, log_normal
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 6),
@@ -85,3 +85,51 @@ def test_samples_are_counts_and_follow_the_seed():
 def test_images_of_another_size_are_named():
     with pytest.raises(ValueError, match=r"\(5, 63\): want \(N, 64\)"):
         VAE(2, 8).encode(np.zeros((5, 63)))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 6),
+       st.integers(1, 20))
+def test_log_probabilities_of_images_are_torchs_binomial(seed, N, D, levels):
+    rng = np.random.default_rng(seed)
+    logits = 30 * rng.normal(size=(N, D))
+    x = rng.integers(0, levels + 1, (N, D)) / levels
+    dist = torch.distributions.Binomial(levels, logits=torch.tensor(logits))
+    theirs = dist.log_prob(torch.tensor(np.rint(x * levels))).sum(1)
+    assert np.allclose(binomial_log_prob(logits, x, levels), theirs)
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """A VAE with one hidden number, and images of four pixels."""
+    rng = np.random.default_rng(0)
+    X = rng.binomial(4, np.where(rng.random((200, 1)) < 0.5, 0.2, 0.8),
+                     (200, 4)) / 4
+    model = VAE(1, 8, n_pixels=4, levels=4, rng=0)
+    fit_vae(model, X, steps=200, rng=0)
+    return model, X[:20]
+
+
+def test_many_draws_reach_the_likelihood_that_a_grid_gives(narrow):
+    model, X = narrow
+    z = np.linspace(-8, 8, 4001)
+    log_p = binomial_log_prob(
+        model.decoder(Tensor(z[:, None].astype("float32"))).data[:, None],
+        X, 4) + log_normal(z[:, None])[:, None]  # (grid, N)
+    exact = -np.logaddexp.reduce(log_p + np.log(z[1] - z[0]), axis=0)
+    ours = importance_nats(model, X, 4000, rng=0)
+    assert np.abs(ours - exact).max() < 0.05
+    once = np.mean([importance_nats(model, X, 1, rng=k) for k in range(400)])
+    few = np.mean([importance_nats(model, X, 5, rng=k) for k in range(200)])
+    assert once > few + 0.005 > exact.mean() + 0.005
+
+
+def test_one_draw_is_the_plain_bound_and_a_prior_may_be_given(narrow):
+    model, X = narrow
+    noise = np.random.default_rng(0).standard_normal((5000, 1), np.float32)
+    rows = np.repeat(X[:1], 5000, axis=0)
+    plain = sum(term.item() for term in model.terms(rows, noise))
+    once = importance_nats(model, rows, 1, rng=1).mean()
+    assert abs(plain - once) < 0.1
+    lower = importance_nats(model, X, 3, rng=0,
+                            prior=lambda z: log_normal(z) - 1.0)
+    assert np.allclose(lower, importance_nats(model, X, 3, rng=0) + 1)

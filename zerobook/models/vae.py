@@ -8,6 +8,7 @@ from zerobook.functional import binomial_nll, gaussian_kl
 from zerobook.activations import sigmoid
 from zerobook.autograd import Tensor, no_grad
 from zerobook.optim import Adam, LambdaLR, warmup_cosine
+from zerobook.functional import binomial_log_prob
 
 
 # %% 3.2 book/generative/vae.md
@@ -125,3 +126,29 @@ def fit_vae(model, X, *, steps=3000, beta=1.0, lr=2e-3, batch_size=64,
         schedule.step()
         curve[step] = surprise.item(), kl.item()
     return curve
+
+
+# %% 3.2 book/generative/vae.md
+def log_normal(z, mean=0.0, log_var=0.0):
+    """Log density of a Gaussian with independent entries: (N, Z) -> (N,)."""
+    parts = np.log(2 * np.pi) + log_var + (z - mean) ** 2 / np.exp(log_var)
+    return -0.5 * parts.sum(axis=-1)
+
+
+def importance_nats(model, X, draws=100, *, prior=log_normal, rng=None):
+    """Importance-weighted bound on the surprise at images, nats, (N,).
+
+    Section 3.2; Burda, Grosse and Salakhutdinov (2016). With
+    one draw an estimate of the negative evidence lower bound, with many
+    near ``-log p(x)``. `prior` takes codes (N, Z), gives log densities (N,).
+    """
+    rng, total = np.random.default_rng(rng), np.full(len(X), -np.inf)
+    with no_grad():
+        mean, log_var = (t.data.astype(float) for t in model.encode(X))
+        for _ in range(draws):
+            z = mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)
+            logits = model.decoder(Tensor(z.astype(np.float32))).data
+            log_w = binomial_log_prob(logits, X, model.levels) + prior(z)
+            log_w -= log_normal(z, mean, log_var)
+            total = np.logaddexp(total, log_w)
+    return np.log(draws) - total

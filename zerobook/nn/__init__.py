@@ -2,6 +2,7 @@
 """Layers, the modules that hold them, and their initial weights."""
 
 from zerobook.nn.module import Module, ModuleList, Parameter, Sequential
+from zerobook.nn.module import ModuleDict
 from zerobook.nn.linear import Dropout, Embedding, Flatten, LayerNorm, Linear
 from zerobook.nn.linear import GELU, Identity, ReLU, Sigmoid, SiLU, Tanh
 from zerobook.nn.conv import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d

@@ -3,6 +3,8 @@
 
 import numpy as np
 from zerobook.autograd import Tensor
+from zerobook.autograd import increment_version
+from zerobook.memory import fitting
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -117,7 +119,8 @@ def evaluate(self):
 
 def register_buffer(self, name, value):
     """Keep an array that belongs to the state but is not trained."""
-    self._buffers = (*self._buffers, name)
+    if name not in self._buffers:
+        self._buffers = (*self._buffers, name)
     setattr(self, name, np.asarray(value))
 
 
@@ -164,18 +167,19 @@ def load_state_dict(self, state, strict=True):
     mine = self.state_dict()
     missing = [name for name in mine if name not in state]
     unexpected = [name for name in state if name not in mine]
-    wrong = [
-        f"{name}: shape {np.shape(state[name])} for {array.shape}"
-        for name, array in mine.items()
-        if name in state and np.shape(state[name]) != array.shape
-    ]
     names = [f"missing: {n}" for n in missing]
     names += [f"unexpected: {n}" for n in unexpected]
+    wrong, new = [], {}
+    for name in [name for name in mine if name in state]:
+        try:
+            new[name] = fitting(name, state[name], mine[name])
+        except ValueError as error:
+            wrong.append(str(error))
     if wrong or (strict and names):
         raise ValueError("; ".join(wrong + (names if strict else [])))
-    for name, array in mine.items():
-        if name in state:
-            array[...] = state[name]
+    for name in new:
+        mine[name][...] = new[name]
+    increment_version(*self.parameters())
     return missing, unexpected
 
 
@@ -183,16 +187,69 @@ Module.state_dict, Module.load_state_dict = state_dict, load_state_dict
 
 
 # %% 2.1.2 book/deep_learning/modules.md
+def described(value):
+    """What was given, as an error message names it."""
+    name = getattr(value, "__name__", None)
+    if isinstance(value, type):
+        return f"the class {name}; an instance is {name}(...)"
+    if callable(value) and name:
+        return f"the function {name}"
+    return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def as_module(value, place):
+    """`value` if it is a Module; if not, TypeError names it and `place`."""
+    if not isinstance(value, Module):
+        raise TypeError(f"{place} must be a Module, is {described(value)}")
+    return value
+
+
+def add_module(self, name, module):
+    """Hold a module as the attribute `name`, which may be any text."""
+    there = isinstance(vars(self).get(name), Module)
+    free = there or not hasattr(self, name)
+    if not name or "." in name or not free:
+        raise KeyError(f"{type(self).__name__} cannot hold {name!r}: empty, "
+                       "with a dot, or the name of an attribute")
+    setattr(self, name, as_module(module, f"{type(self).__name__}[{name}]"))
+
+
+Module.add_module = Module.register_module = add_module
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def set_attribute(self, name, value):
+    """Set an attribute; a part may become None, or another such part."""
+    before = vars(self).get(name)
+    kinds = {Parameter: isinstance(before, Parameter),
+             Module: isinstance(before, Module),
+             np.ndarray: name in self._buffers}
+    for kind, was in kinds.items():
+        if was and not (value is None or isinstance(value, kind)):
+            raise TypeError(f"{type(self).__name__}.{name} must be a "
+                            f"{kind.__name__}, is {described(value)}")
+    object.__setattr__(self, name, value)
+
+
+Module.__setattr__ = set_attribute
+
+
+# %% 2.1.2 book/deep_learning/modules.md
 class ModuleList(Module):
     """Modules in a list, found like attributes: ``layers[0]``, a loop, len."""
 
     def __init__(self, modules=()):
-        for module in modules:
-            self.append(module)
+        self.extend(modules)
 
     def append(self, module):
         """Add a module at the end."""
-        setattr(self, str(len(self)), module)
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        """Add modules at the end."""
+        for module in modules:
+            self.append(module)
         return self
 
     def __len__(self):
@@ -202,12 +259,8 @@ class ModuleList(Module):
         return iter(self.children())
 
     def __getitem__(self, i):
-        if not isinstance(i, slice):
-            return self.children()[i]
-        part = type(self)()
-        for module in self.children()[i]:
-            part.append(module)
-        return part
+        found = self.children()[i]
+        return type(self)().extend(found) if isinstance(i, slice) else found
 
 
 class Sequential(ModuleList):
@@ -221,3 +274,36 @@ class Sequential(ModuleList):
         for module in self:
             x = module(x)
         return x
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+class ModuleDict(Module):
+    """Modules under names, found like attributes: ``heads["digits"]``."""
+
+    def __init__(self, modules=()):
+        self.update(modules)
+
+    def update(self, modules):
+        """Hold the modules of a dict, or of pairs (name, module)."""
+        for name, module in dict(modules).items():
+            self[name] = module
+
+    def __setitem__(self, name, module):
+        self.add_module(name, module)
+
+    def __getitem__(self, name):
+        return dict(self.named_children())[name]
+
+    def __delitem__(self, name):
+        del vars(self)[name]
+
+    def __len__(self):
+        return len(self.children())
+
+    def __iter__(self):
+        return iter(dict(self.named_children()))
+
+
+ModuleDict.keys = lambda self: dict(self.named_children()).keys()
+ModuleDict.values = lambda self: dict(self.named_children()).values()
+ModuleDict.items = lambda self: dict(self.named_children()).items()
