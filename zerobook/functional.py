@@ -126,20 +126,79 @@ binary_cross_entropy = lift_loss(
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def cross_entropy(y_hat, y):
-    """Mean negative log-likelihood of classes (...), from scores (..., K)."""
+def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
+                  weight=None):
+    """Mean negative log-likelihood of classes, from scores.
+
+    Parameters
+    ----------
+    y_hat : Tensor of shape (..., K)
+        Scores; the classes are the last axis (PyTorch: the second).
+    y : ndarray or Tensor of int, shape (...)
+        Classes; or of float, shape (..., K), their probabilities.
+    ignore_index : int
+        A class that does not count.
+    label_smoothing : float
+        Share of each target that is spread over all classes.
+    weight : array_like of shape (K,), optional
+        How much each class counts.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Nats a target; NaN if all are ignored.
+
+    Raises
+    ------
+    TypeError
+        If targets are neither integers nor probabilities.
+    ValueError, IndexError
+        If shapes do not fit, or a class is not in ``0 .. K-1``.
+    """
     y_hat = converted(as_tensor(y_hat))
     y, to = target_array(y, y_hat.data), y_hat.node
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"a class is an integer, not {y.dtype}")
+    if y.dtype.kind == "b" or y.dtype.kind == "f" and y.shape != y_hat.shape:
+        raise TypeError(f"targets {y.shape} of {y.dtype} for scores "
+                        f"{y_hat.shape}: want classes (integers) or "
+                        "probabilities (floats) of the same shape")
     log_p = activations.log_softmax(y_hat.data)
-    value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
+    plain = not label_smoothing and weight is None and y.dtype.kind != "f"
+    if plain and not (y == ignore_index).any():
+        value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
+        rule = losses.cross_entropy_backward
+        return from_op(value, (y_hat,), lambda g: to.accumulate(
+            rule(g, log_p, y, log_p), owned=True), saved=())
+    Q = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
 
     def backward(g):
-        grad = losses.cross_entropy_backward(g, log_p, y, log_p)
-        to.accumulate(grad, owned=True)
+        p = np.exp(log_p)
+        to.accumulate(g * (Q.sum(axis=-1, keepdims=True) * p - Q), owned=True)
 
-    return from_op(value, (y_hat,), backward, saved=())
+    return from_op(-(Q * log_p).sum(), (y_hat,), backward, saved=())
+
+
+# %% 2.1.1 book/deep_learning/fused.md
+def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
+    """Weights (..., K) of the classes of each row, divided by their number."""
+    K, dtype = log_p.shape[-1], log_p.dtype
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing from 0 to 1, not {label_smoothing}")
+    w = np.ones(K, dtype) if weight is None else target_array(weight, log_p)
+    if w.shape != (K,):
+        raise ValueError(f"weight {w.shape} for {K} classes")
+    if y.dtype.kind == "f":
+        Q, counts, total = y, 1, y.size // max(K, 1)
+    else:
+        if y.shape != log_p.shape[:-1]:
+            raise ValueError(f"targets {y.shape} for logits {log_p.shape}")
+        counts = (y != ignore_index)[..., None]
+        known = np.where(counts[..., 0], y, 0)
+        if known.size and not 0 <= known.min() <= known.max() < K:
+            raise IndexError(f"classes {known.min()} .. {known.max()} of {K}")
+        Q = (known[..., None] == np.arange(K)) * counts
+        total = (w[known] * counts[..., 0]).sum()
+    Q = (1 - label_smoothing) * Q + label_smoothing / K * counts
+    return (Q * w / (total if total else np.nan)).astype(dtype)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
