@@ -216,6 +216,7 @@ def split_state(state, arrays, path=""):
     raise TypeError(f"{path}: a checkpoint cannot hold {state!r:.80}")
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def split_dict(state, arrays, path):
     """`split_state` of a dict."""
     rest = {k: split_state(v, arrays, f"{path}/{k}".lstrip("/"))
@@ -339,6 +340,10 @@ def checkpoint_save(self, step=0, **notes):
     safetensors.save_file(arrays, self.file, MARK)
 
 
+Checkpoint.save = checkpoint_save
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
 def check_owner(self):
     """FileExistsError if the file is there and no checkpoint wrote it."""
     try:
@@ -351,7 +356,7 @@ def check_owner(self):
         raise FileExistsError(f"{self.file} is there and is no checkpoint")
 
 
-Checkpoint.save, Checkpoint.check_owner = checkpoint_save, check_owner
+Checkpoint.check_owner = check_owner
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -385,15 +390,16 @@ def checkpoint_load(self):
     return step, notes
 
 
+Checkpoint.load = checkpoint_load
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
 def read_checkpoint(file):
     """What `Checkpoint.save` put into a file."""
     if safetensors.load_metadata(file) != MARK:
         raise ValueError("no checkpoint wrote this file")
     arrays = safetensors.load_file(file)
     return join_state(json.loads(arrays.pop(REST).tobytes()), arrays)
-
-
-Checkpoint.load = checkpoint_load
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md

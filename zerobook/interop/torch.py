@@ -531,6 +531,7 @@ def refuse_what_was_lost(module, out):
         refuse_other_options(place, part, parts[path])
 
 
+# %% 2.1.3 book/deep_learning/to_pytorch.md
 def refuse_other_options(place, part, twin):
     """TypeError for an option in which two modules of PyTorch differ."""
     for name, value in vars(twin).items():
