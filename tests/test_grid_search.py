@@ -113,14 +113,14 @@ def test_a_search_passes_scikit_learns_checks(estimator, check):
 
 def test_a_score_of_nan_ranks_last_and_is_said():
     X, y = load_diabetes()
-    scores = {0.1: 0.2, 1.0: np.nan, 10.0: 0.5, 100.0: 0.2}
+    scores = {0.1: 0.2, 1.0: np.nan, 10.0: 0.5, 100.0: 0.2, 1e3: np.nan}
     search = GridSearchCV(
         Ridge(), {"alpha": [*scores]}, scoring=lambda m, X, y: scores[m.alpha]
     )
-    with pytest.warns(UserWarning, match="1 of 4 combinations score NaN"):
+    with pytest.warns(UserWarning, match="2 of 5 combinations score NaN"):
         search.fit(X, y)
     assert search.best_params_ == {"alpha": 10.0}
-    assert search.cv_results_["rank_test_score"].tolist() == [2, 4, 1, 2]
+    assert search.cv_results_["rank_test_score"].tolist() == [2, 4, 1, 2, 4]
 
 
 def test_no_score_at_all_is_an_error():

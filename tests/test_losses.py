@@ -24,6 +24,9 @@ TABLE = {
         lambda F, a, b: F.binary_cross_entropy_with_logits(a, b), Z, YES
     ),
     "cross_entropy": (lambda F, a, b: F.cross_entropy(a, b), Z, CLASSES),
+    "hinge": (
+        lambda F, a, b: torch.clamp(1 - a * b, min=0).mean(), Z, 2 * YES - 1
+    ),
 }
 each_loss = pytest.mark.parametrize("name", TABLE)
 
@@ -33,9 +36,9 @@ def test_value_and_gradient_are_pytorchs(name):
     oracle, y_hat, y = TABLE[name]
     y_hat_t = torch.tensor(y_hat, requires_grad=True)
     loss = oracle(torch.nn.functional, y_hat_t, torch.tensor(y))
-    loss.backward()
+    loss.backward(torch.tensor(3.0, dtype=torch.float64))
     assert np.isclose(getattr(losses, name)(y_hat, y), loss.item(), rtol=1e-12)
-    ours = getattr(losses, name + "_backward")(1.0, y_hat, y)
+    ours = getattr(losses, name + "_backward")(3.0, y_hat, y)
     np.testing.assert_allclose(ours, y_hat_t.grad.numpy(), atol=1e-14)
 
 

@@ -194,3 +194,8 @@ def test_clone_copies_arguments_and_forgets_what_was_learned():
     assert copy.inner is not fitted and not hasattr(copy.inner, "coef_")
     assert copy.inner.fit_intercept is False
     assert copy.grid == [1, 2] and copy.grid is not outer.grid
+
+
+def test_both_parts_of_a_mixed_fold_come_in_the_order_of_the_file():
+    for train, test in KFold(3, shuffle=True, random_state=0).split(np.eye(12)):
+        assert np.all(np.diff(train) > 0) and np.all(np.diff(test) > 0)

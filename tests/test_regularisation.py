@@ -130,3 +130,20 @@ def test_a_negative_penalty_is_refused(model):
 def test_too_few_sweeps_are_said():
     with pytest.warns(ConvergenceWarning, match="2 sweeps"):
         Lasso(0.01, max_iter=2).fit(X, y)
+
+
+def test_a_tiny_penalty_on_equal_or_thin_columns_keeps_its_digits():
+    a = np.random.default_rng(0).normal(size=50)
+    equal = Ridge(1e-20).fit(np.column_stack([a, a]), a)
+    np.testing.assert_allclose(equal.coef_, 0.5, rtol=1e-12)
+    # a column of size s = 1e-6: its weight is s² / (s² + alpha), a half
+    thin, y = np.diag([1.0, 1e-6]), np.array([1.0, 1e-6])
+    weights = linear_model.ridge_weights(thin, y, 1e-12)
+    np.testing.assert_allclose(weights, [1.0, 0.5], rtol=1e-10)
+
+
+def test_a_constant_column_gets_no_weight_without_a_penalty():
+    # its spread is the rounding of its mean, and its weight would be 1e17
+    X = np.column_stack([np.full(1000, 0.1), np.linspace(0, 1, 1000)])
+    model = Lasso(alpha=0.0, tol=1e-8).fit(X, 3 * X[:, 1])
+    np.testing.assert_allclose(model.coef_, [0.0, 3.0], atol=1e-6)

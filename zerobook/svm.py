@@ -210,8 +210,6 @@ def rbf_kernel(A, B, gamma=1.0):
     K -= a[:, None]
     K -= b
     lost = 1e-9 / rounding(A.shape[1])
-    for i in np.flatnonzero(a > lost):
-        K[i] = -gamma * np.sum((A[i] - B) ** 2, axis=1)
     for j in np.flatnonzero(b > lost):
         K[:, j] = -gamma * np.sum((A - B[j]) ** 2, axis=1)
     return np.exp(np.minimum(K, 0, out=K), out=K)
