@@ -112,7 +112,7 @@ class Flatten(Module):
     def forward(self, x):
         """(N, ...) -> (N, D)."""
         x = functional.as_tensor(x)
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
 
 
 # %% 3.2 book/generative/autoencoder.md
