@@ -3,11 +3,13 @@
 `--pins` and `--extras` make another environment, from other constraints.
 
 Quick when nothing changed: a stamp, written last, holds a digest of all that
-went in. A set-up that stopped halfway has no stamp and is done again.
+went in, and of each extra. A set-up that stopped halfway has no stamp and is
+done again; an extra that is missing is added to what is there.
 """
 
 import argparse
 import hashlib
+import json
 import os
 import platform
 import re
@@ -18,7 +20,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("book", "notebook", "plot", "data", "test")
+BOOK = ("book",)  # what `make book` needs, and with it every page
+EXTRAS = (*BOOK, "test")  # what `make check` needs
 
 
 def requirements(pyproject, extras):
@@ -46,17 +49,34 @@ def constraints_file(prefix=""):
     return ROOT / "constraints" / f"{prefix}py{major}{minor}.txt"
 
 
-def digest(venv, wanted, torch, pins):
-    """What the stamp says when nothing has changed."""
-    parts = [
-        pins.read_text("utf-8"),
-        Path(__file__).read_text("utf-8"),
-        "\n".join(wanted),
-        torch,
-        platform.python_version(),
-        str(venv),
-    ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def digest(*parts):
+    """One name for all that went in."""
+    text = "\0".join(map(str, parts))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def base_of(venv, torch, pins):
+    """What every extra stands on; when it changes, all is made anew."""
+    texts = pins.read_text("utf-8"), Path(__file__).read_text("utf-8")
+    return digest(*texts, torch, platform.python_version(), venv)
+
+
+def extras_of(pyproject, extras):
+    """Each extra with the digest of what it asks for."""
+    return {extra: digest(*requirements(pyproject, [extra]))
+            for extra in extras}
+
+
+def read_stamp(venv):
+    """The base and the extras of a finished set-up; {} without one."""
+    try:
+        stamp = json.loads((venv / STAMP).read_text("utf-8"))
+        return stamp if isinstance(stamp.get("extras"), dict) else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+STAMP = "zerobook-set-up"
 
 
 def python_of(venv):
@@ -94,7 +114,19 @@ def reachable(url, seconds=8):
 def install(venv, *arguments):
     """Run pip in the environment, its own progress in sight."""
     command = [python_of(venv), "-m", "pip", "install", *arguments]
-    return subprocess.run([*map(str, command), "--disable-pip-version-check"])
+    return subprocess.run(
+        [*map(str, command), "--disable-pip-version-check"], env=for_pip())
+
+
+# Settings of a reader's pip by which packages would go elsewhere.
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON",
+             "PIP_DRY_RUN", "PIP_NO_DEPS", "PYTHONUSERBASE", "PYTHONHOME")
+
+
+def for_pip():
+    """The environment for pip: it installs here, whatever its settings."""
+    kept = {k: v for k, v in os.environ.items() if k not in ELSEWHERE}
+    return {**kept, "PIP_USER": "0"}
 
 
 def install_torch(venv, torch, index, pins=None):
@@ -135,6 +167,14 @@ def build(venv, wanted, torch, index, pins):
     return None
 
 
+def add(venv, wanted, pins):
+    """Add extras to an environment that works."""
+    print(f"set-up: adding to {venv.name} what is missing", flush=True)
+    if install(venv, "-c", pins, *wanted).returncode:
+        return "pip could not install the pinned packages (see above)"
+    return None
+
+
 def main(arguments=None):
     """Set up, or see that there is nothing to do."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -148,16 +188,31 @@ def main(arguments=None):
     if venv.is_symlink():
         return 0  # an environment that the reader made and linked here
     pins = constraints_file(options.pins)
-    wanted = requirements(ROOT / "pyproject.toml", options.extras.split(","))
-    stamp = venv / "zerobook-set-up"
-    now = digest(venv, wanted, options.torch, pins)
-    if stamp.is_file() and stamp.read_text() == now and works(venv):
+    base = base_of(venv, options.torch, pins)
+    asked = extras_of(ROOT / "pyproject.toml", options.extras.split(","))
+    stamp = read_stamp(venv)
+    same = stamp.get("base") == base and works(venv)
+    there = stamp.get("extras", {}) if same else {}
+    missing = [name for name in asked if there.get(name) != asked[name]]
+    if not missing:
         return 0
-    problem = build(venv, wanted, options.torch, options.torch_index, pins)
+    (venv / STAMP).unlink(missing_ok=True)
+    # an environment that is made anew keeps the extras that it had
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    known = known["project"]["optional-dependencies"]
+    every = [*asked, *(e for e in stamp.get("extras", {})
+                       if e not in asked and e in known)]
+    wanted = requirements(ROOT / "pyproject.toml", missing if same else every)
+    if same:
+        problem = add(venv, wanted, pins)
+    else:
+        problem = build(venv, wanted, options.torch, options.torch_index, pins)
     if problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 1
-    stamp.write_text(now)
+    now = extras_of(ROOT / "pyproject.toml", every)
+    text = json.dumps({"base": base, "extras": {**there, **now}})
+    (venv / STAMP).write_text(text, "utf-8")
     print("set-up: done", flush=True)
     return 0
 

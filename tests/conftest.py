@@ -54,6 +54,39 @@ def pytest_make_collect_report(collector):
     refuse_skip(outcome.get_result())
 
 
+# Fixtures that build a whole site or the distributions: `make builds` runs
+# what stands on them, `make test` leaves it out.
+BUILDS = {"site_of", "dist"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what builds."""
+    for item in items:
+        if BUILDS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("build")
+
+
+# A long check may be made in thirds (the Makefile says when).
+THIRD = os.environ.get("THIRD", "")
+
+
+def of_this_third(names, always=()):
+    """Every third name, and those that must always be there; all without."""
+    if not THIRD:
+        return list(names)
+    return [name for number, name in enumerate(names)
+            if number % 3 == int(THIRD) or name in always]
+
+
+def changed_pages():
+    """Pages (without .md) that the last commit changed."""
+    done = subprocess.run(
+        ["git", "diff", "--name-only", "HEAD~1", "--", "book"],
+        cwd=ROOT, capture_output=True, text=True)
+    return {line.removesuffix(".md") for line in done.stdout.split()}
+
+
 @pytest.fixture(scope="session")
 def root():
     """The repository."""

@@ -176,7 +176,7 @@ def test_bad_data_gets_a_clear_error():
     X, y = SETS["iris"]
     with pytest.raises(ValueError, match="classes"):
         LogisticRegression().fit(X, np.zeros(len(X)))
-    with pytest.raises(ValueError, match="C must be positive"):
+    with pytest.raises(ValueError, match="'C' parameter"):
         LogisticRegression(C=0).fit(X, y)
     with pytest.raises(ValueError, match="NaN"):
         LogisticRegression().fit(np.full_like(X, np.nan), y)

@@ -63,7 +63,7 @@ def test_rows_far_from_every_gaussian_have_finite_answers():
 
 def test_it_climbs_to_where_scikit_learn_climbs_from_the_same_start():
     X, _ = make_blobs(300, n_features=3, centers=4, rng=0)
-    start = GaussianMixture(4, max_iter=1, tol=-1, random_state=0)
+    start = GaussianMixture(4, max_iter=1, tol=0, random_state=0)
     with pytest.warns(UserWarning, match="no convergence in max_iter=1"):
         start.fit(X)
     ours = GaussianMixture(4, tol=1e-9, max_iter=500, random_state=0).fit(X)
@@ -103,11 +103,11 @@ def test_samples_have_the_moments_of_the_story():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n_components": 0}, "n_components=0 must lie in 1 .. n_samples=4"),
+        ({"n_components": 0}, "'n_components' parameter"),
         ({"n_components": 9}, "n_components=9 must lie in 1 .. n_samples=4"),
-        ({"max_iter": 0}, "max_iter=0: 1 or more"),
-        ({"n_init": 0}, "n_init=0: 1 or more"),
-        ({"reg_covar": -1}, "reg_covar=-1: 0 or more"),
+        ({"max_iter": 0}, "'max_iter' parameter"),
+        ({"n_init": 0}, "'n_init' parameter"),
+        ({"reg_covar": -1}, "'reg_covar' parameter"),
     ],
 )
 def test_bad_arguments_are_named(arguments, words):

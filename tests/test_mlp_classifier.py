@@ -176,7 +176,7 @@ def test_the_penalty_is_divided_by_the_batch_as_in_scikit_learn():
 )
 def test_an_impossible_argument_is_named(name, value):
     X, y = make_moons(20, rng=0)
-    with pytest.raises(ValueError, match=f"{name} must"):
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
         MLPClassifier(**{name: value}).fit(X, y)
 
 

@@ -101,9 +101,13 @@ def test_a_random_split_is_spread_over_the_file():
     assert abs(test.mean() - 499.5) < 30
 
 
-@pytest.mark.parametrize("size", [0, 10, 11, 0.0, -1, -0.5])
+@pytest.mark.parametrize(
+    "size",
+    [0, 10, 11, 0.0, 1.0, 2.7, -1, -0.5, 0.95, np.nan, np.inf, "x", True],
+)
 def test_an_empty_part_is_refused_with_the_allowed_range(size):
-    with pytest.raises(ValueError, match="1 .. 9"):
+    # the share or the count is named, or the counts that are possible
+    with pytest.raises(ValueError, match="test_size.*(1 .. 9|instead)"):
         train_test_split(np.arange(10), np.arange(10), test_size=size)
 
 

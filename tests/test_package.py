@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -761,3 +762,33 @@ sys.exit(main())
     page, number = re.search(r"(book/\S+\.md):(\d+)", said).groups()
     rows = (ROOT / page).read_text("utf-8").splitlines()
     assert rows[int(number) - 1].startswith(line)
+
+
+# What the README prints must run as it is printed. The kind: an example that
+# needs what the sentence before it does not install, or a name that changed.
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_a_block_of_the_readme_runs_after_pip_install(installed, code):
+    assert float(installed(code).split()[-1]) > 0.9
+
+
+def test_a_command_of_the_readme_is_one_that_the_package_knows():
+    from zerobook.cli import parser
+
+    lines = [line for block in blocks("console") for line in block.split("\n")
+             if line]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert len(lines) >= 4
+    for line in lines:
+        program, *words = shlex.split(line, comments=True)
+        if program == "make":
+            assert re.search(rf"^{words[0]}:", makefile, re.M), line
+        else:
+            assert program == "zerobook", line
+            parser().parse_args(words)  # exits where it does not know one

@@ -123,7 +123,7 @@ def test_a_column_of_zeros_gets_no_weight():
 
 @pytest.mark.parametrize("model", [Ridge(-1), Lasso(-1), Ridge(np.nan)])
 def test_a_negative_penalty_is_refused(model):
-    with pytest.raises(ValueError, match="alpha must be 0 or more"):
+    with pytest.raises(ValueError, match="'alpha' parameter"):
         model.fit(X, y)
 
 

@@ -52,6 +52,64 @@ def test_top_p_keeps_the_smallest_set_that_is_probable_enough(p, seed):
     assert share.sum() - share.min() <= p + 1e-9
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shares, p, kept", [
+    ([0.5, 0.3, 0.2], 0.8, 2), ([0.5, 0.3, 0.2], 0.5, 1),
+    ([0.1] * 10, 0.3, 3), ([0.1] * 10, 0.7, 7), ([0.25] * 4, 0.5, 2),
+    ([0.4, 0.3, 0.2, 0.1], 0.9, 3), ([0.9, 1e-9], 1.0, 2),
+])
+def test_top_p_keeps_no_token_too_many_when_the_sum_is_p_itself(
+        shares, p, kept, dtype):
+    x = np.log(np.array(shares, dtype))
+    assert np.isfinite(sampling.top_p(x, p)).sum() == kept
+
+
+BAD = {
+    "there is a NaN": [0.0, np.nan, 1.0], "all are -inf": [-np.inf] * 3,
+    "one is infinite": [0.0, np.inf, -np.inf],
+}
+USERS = {  # the kind: whoever is given scores judges them
+    "greedy": sampling.greedy,
+    "top_k": lambda x: sampling.top_k(x, 2),
+    "top_p": lambda x: sampling.top_p(x, 0.9),
+    "warp": sampling.warp,
+    "sample": lambda x: sampling.sample(x, rng=0),
+    "sample, cold": lambda x: sampling.sample(x, temperature=0),
+    "sample, cut": lambda x: sampling.sample(x, top_k=2, top_p=0.5, rng=0),
+    "generate": lambda x: list(sampling.generate(
+        lambda ids: x, np.zeros((len(x), 1), int), 2, rng=0)),
+    "beam_search": lambda x: sampling.beam_search(lambda ids: x[-1:], [0], 2),
+}
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scores_that_say_nothing_are_refused_by_name(user, what, dtype):
+    x = np.array([[0.0, 1.0, 2.0], BAD[what]], dtype)
+    with pytest.raises(ValueError, match=f"scores.*: {what}"):
+        USERS[user](x)
+    if user not in ("generate", "beam_search"):
+        USERS[user](np.array([0.0, -np.inf, 1.0], dtype))
+        with pytest.raises(ValueError, match=f"scores: {what}"):
+            USERS[user](x[1])
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 0)), np.float64(1), ["a"],
+                               np.array([True, False]), [1j]])
+def test_what_are_no_scores_is_refused(x):
+    for user in ("greedy", "top_k", "top_p", "sample"):
+        with pytest.raises(ValueError, match="scores of shape"):
+            USERS[user](x)
+
+
+@pytest.mark.parametrize("p", [[0.0, 0.0], [0.5, np.nan], [1.5, -0.5],
+                               [np.inf, 1.0]])
+def test_what_are_no_probabilities_is_not_drawn_from(p):
+    with pytest.raises(ValueError, match="probabilities must be 0 or more"):
+        sampling.draw(np.array([[0.5, 0.5], p]), rng=0)
+
+
 def test_draws_come_as_often_as_they_are_probable():
     p = np.array([[0.0, 0.5, 0.2, 0.3, 0.0], [0.1, 0.0, 0.0, 0.0, 0.9]])
     rng, n = np.random.default_rng(0), 20_000

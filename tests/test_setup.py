@@ -1,5 +1,6 @@
 """The two commands: which Python is taken, what is installed, what is kept."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -12,6 +13,9 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from zerobook.press.execute import imported
+from zerobook.press.reading import read_book
 
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -145,12 +149,18 @@ def house(set_up, tmp_path, monkeypatch):
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         return house.problem
 
+    def add(venv, wanted, pins):
+        added.append(wanted)
+        return house.problem
+
     def main(*more):
         return set_up.main(["--venv", str(tmp_path / ".venv"), *more])
 
-    house.problem = None
+    added = []
+    house.problem, house.added = None, added
     house.notes, house.main, house.venv = notes, main, tmp_path / ".venv"
     monkeypatch.setattr(set_up, "build", build)
+    monkeypatch.setattr(set_up, "add", add)
     monkeypatch.setattr(set_up, "works", lambda venv: True)
     return house
 
@@ -166,6 +176,96 @@ def test_a_set_up_that_failed_halfway_is_done_again(house):
     house.problem = None
     assert house.main() == 0
     assert len(house.notes) == 2
+
+
+# The kind: a verb that installs what only another verb needs, or that
+# installs again what is there.
+
+
+def test_the_book_needs_no_test_tools_and_the_tests_add_them(house):
+    assert house.main("--extras=book") == 0
+    assert house.main("--extras=book,test") == 0
+    assert len(house.notes) == len(house.added) == 1
+    assert any("pytest" in line for line in house.added[0])
+    assert not any("jupyter-book" in line for line in house.added[0])
+    for extras in ("book", "book,test", "test"):
+        assert house.main(f"--extras={extras}") == 0
+    assert len(house.notes) == len(house.added) == 1  # either is there
+
+
+def test_an_extra_that_could_not_be_added_is_added_again(house):
+    house.main("--extras=book")
+    house.problem = "no network"
+    assert house.main("--extras=book,test") == 1
+    house.problem = None
+    assert house.main("--extras=book,test") == 0
+    assert house.main("--extras=book,test") == 0
+    assert len(house.notes) + len(house.added) == 3
+
+
+def test_an_environment_that_is_made_anew_keeps_its_extras(
+    house, set_up, tmp_path, monkeypatch
+):
+    wanted = []
+    house.main("--extras=book,test")
+    other = tmp_path / "pins.txt"
+    other.write_text("numpy==2.0\n")
+    monkeypatch.setattr(set_up, "constraints_file", lambda prefix: other)
+    monkeypatch.setattr(set_up, "build",
+                        lambda venv, lines, *rest: wanted.extend(lines))
+    assert house.main("--extras=book") == 0
+    assert any("pytest" in line for line in wanted)
+
+
+def test_a_stamp_of_another_kind_is_no_stamp(house):
+    house.main()
+    for text in ("0123abcd", "[]", "{", '{"extras": 1}'):
+        (house.venv / "zerobook-set-up").write_text(text)
+        assert house.main() == 0
+    assert len(house.notes) == 5
+
+
+def test_the_verbs_of_the_book_ask_for_its_extra_alone(root):
+    def asked(verb):
+        said = subprocess.run(["make", "-n", verb, "P=x"], cwd=root,
+                              capture_output=True, text=True).stdout
+        return re.findall(r"--extras=(\S+)", said)[0]
+
+    for verb in ("book", "page", "serve", "tangle", "runs", "routes"):
+        assert asked(verb) == "book", verb
+    for verb in ("test", "builds", "lint", "browser", "notebooks", "dist",
+                 "bench", "check", "quick"):
+        assert asked(verb) == "book,test", verb
+
+
+def test_what_the_pages_import_comes_with_the_book(root, set_up):
+    lines = set_up.requirements(root / "pyproject.toml", set_up.BOOK)
+    there = {canonicalize_name(Requirement(line).name) for line in lines}
+    names = {"sklearn": "scikit-learn"}
+    found = set()
+    for page, cell in read_book(root).cells():
+        try:
+            tree = ast.parse(cell.code)
+        except SyntaxError:  # a magic
+            continue
+        found |= {name.split(".")[0] for name in imported(tree)}
+    outside = found - set(sys.stdlib_module_names) - {"zerobook", "torch"}
+    # what is brought by others of the list, or belongs to another verb
+    outside -= {"IPython", "docutils", "jinja2", "jupyter_cache", "nbformat",
+                "pybtex", "pygments", "sphinx", "jax", "tensorflow", "keras",
+                "music21", "yaml", "matplotlib_inline", "myst_parser", "tiktoken"}
+    lost = {n for n in outside if canonicalize_name(names.get(n, n))
+            not in there | {"numpy"}}
+    assert not lost
+
+
+@pytest.mark.parametrize("name", ["PIP_USER", "PIP_TARGET", "PIP_PREFIX",
+                                  "PIP_DRY_RUN", "PIP_NO_DEPS"])
+def test_a_readers_settings_of_pip_do_not_lead_elsewhere(
+    set_up, monkeypatch, name
+):
+    monkeypatch.setenv(name, "1")
+    assert set_up.for_pip().get(name, "0") == "0"
 
 
 def test_a_broken_environment_is_done_again(house, set_up, monkeypatch):
@@ -339,7 +439,9 @@ def test_ci_runs_what_the_readme_says(root):
     assert said == ["book", "check", "frameworks"]
     makefile = (root / "Makefile").read_text("utf-8")
     check = makefile.partition("\ncheck:")[2].partition("\n\n")[0]
-    assert "$(MAKE) test" in check
+    verbs = ("tangled recorded lint test builds book routes browser"
+             " notebooks").split()
+    assert all(re.search(rf"\b{verb}\b", check) for verb in verbs)
 
 
 def test_pyproject_and_workflow_agree_on_the_pythons(root):
@@ -364,9 +466,10 @@ def steps(workflow, job):
 
 
 def test_a_workflow_says_the_readme_s_words_and_no_others(workflow, root):
-    said = {"tests": ("check", [".ci/run"]), "publish": ("build", ["make book"])}
-    job, words = said[workflow["name"]]
-    assert [s["run"] for s in steps(workflow, job) if "run" in s] == words
+    said = {"tests": {"quick": ["make quick"], "check": [".ci/run"]},
+            "publish": {"build": ["make book"]}}
+    for job, words in said[workflow["name"]].items():
+        assert [s["run"] for s in steps(workflow, job) if "run" in s] == words
     readme = (root / "README.md").read_text("utf-8")
     script = (root / ".ci" / "run").read_text("utf-8")
     for word in re.findall(r"^make \w+", script, re.M):
@@ -374,12 +477,14 @@ def test_a_workflow_says_the_readme_s_words_and_no_others(workflow, root):
 
 
 def test_a_workflow_keeps_what_it_fetched_until_a_pin_changes(workflow):
-    (python,) = [
+    found = [
         step["with"] for job in workflow["jobs"] for step in
         steps(workflow, job) if "setup-python" in step.get("uses", "")
     ]
-    assert python["cache"] == "pip"
-    assert python["cache-dependency-path"] == "constraints/*.txt"
+    for python in found:
+        assert python["cache"] == "pip"
+        assert python["cache-dependency-path"] == "constraints/*.txt"
+    assert found
 
 
 def test_a_workflow_takes_pytorch_from_the_makefile_s_cpu_index(workflow, root):
@@ -399,3 +504,89 @@ def test_the_book_is_published_from_the_folder_that_make_book_fills(root):
     assert upload["with"]["path"] == "_build/html"
     assert publish["jobs"]["deploy"]["needs"] == "build"
     assert publish[True]["push"]["branches"] == ["main"]  # YAML reads `on`
+
+
+def test_the_quick_job_comes_first(root):
+    yaml = pytest.importorskip("yaml")
+    text = (root / ".github/workflows/tests.yml").read_text("utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    assert jobs["check"]["needs"] == "quick"
+    checkout = jobs["check"]["steps"][0]
+    assert checkout["with"]["fetch-depth"] == 0  # a third is chosen by commits
+
+
+# ---- the thirds
+
+
+def git(folder, *words):
+    done = subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
+        cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def third(root, folder):
+    return subprocess.run([root / "constraints" / "third.sh"], cwd=folder,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def test_three_commits_choose_three_thirds_and_no_history_all(root, tmp_path):
+    house = tmp_path / "house"
+    house.mkdir()
+    assert third(root, house) == ""  # no git here
+    git(house, "init", "-q")
+    seen = []
+    for _ in range(6):
+        git(house, "commit", "-q", "--allow-empty", "-m", "x")
+        seen.append(third(root, house))
+    assert seen == ["1", "2", "0", "1", "2", "0"]
+    git(tmp_path, "clone", "-q", "--depth", "1", house.as_uri(), "short")
+    assert third(root, tmp_path / "short") == ""
+
+
+def test_the_three_thirds_make_a_whole(monkeypatch):
+    from tests import conftest
+
+    names = list("abcdefgh")
+    monkeypatch.setattr(conftest, "THIRD", "")
+    assert conftest.of_this_third(names) == names
+    seen = []
+    for number in "012":
+        monkeypatch.setattr(conftest, "THIRD", number)
+        part = conftest.of_this_third(names)
+        assert len(part) <= 3
+        seen += part
+        assert "e" in conftest.of_this_third(names, {"e"})
+    assert sorted(seen) == names
+
+
+def test_the_table_names_each_verb_and_the_one_that_failed(root, tmp_path):
+    (tmp_path / "Makefile").write_text(
+        "good:\n\t@echo working\nbad:\n\t@exit 3\nnever:\n\t@echo no\n")
+
+    def timed(*verbs):
+        done = subprocess.run(
+            [root / "constraints" / "timed.sh", *verbs], cwd=tmp_path,
+            capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})
+        return done.returncode, done.stdout
+
+    code, said = timed("good", "good")
+    assert code == 0 and said.count("s  make good\n") == 2
+    assert "s  in all" in said and "FAILED" not in said
+    code, said = timed("good", "bad", "never")
+    assert code and re.search(r"\d+ s  make bad  FAILED\n", said)
+    assert "make never" not in said and "s  in all" in said
+
+
+# ---- line ends
+
+
+def test_every_text_file_has_unix_line_ends_on_every_system(root, tmp_path):
+    if not (root / ".git").exists():
+        pytest.skip("no git here")
+    ends = git(root, "ls-files", "--eol").splitlines()
+    for line in ends:
+        inside, _, rest = line.split(None, 2)
+        assert inside in ("i/lf", "i/-text", "i/none"), line
+        assert "eol=lf" in rest or "binary" in rest or "-text" in rest, line

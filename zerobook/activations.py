@@ -6,6 +6,12 @@ import math
 
 
 # %% 1.1.2 book/foundations/logistic_regression.md
+def _real(x):
+    """`x` as an array of floats; whole numbers become ``float64``."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def sigmoid(x):
     """Map log-odds to probabilities, ``1 / (1 + exp(-x))``, entry by entry.
 
@@ -26,6 +32,7 @@ def sigmoid(x):
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
     [0.0, 0.5, 1.0]
     """
+    x = _real(x)
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
 
@@ -58,6 +65,7 @@ def softmax(x, axis=-1):
     >>> softmax(np.array([1000.0, 1000.0])).tolist()
     [0.5, 0.5]
     """
+    x = _real(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -88,6 +96,7 @@ def log_softmax(x, axis=-1):
     >>> log_softmax(np.array([0.0, 1000.0])).tolist()
     [-1000.0, 0.0]
     """
+    x = _real(x)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
@@ -111,7 +120,7 @@ def identity_backward(g, x, y):
 # %% 1.2.2 book/foundations/activations.md
 def tanh(x):
     """Squash each number between -1 and 1; steep at 0, flat far out."""
-    return np.tanh(x)
+    return np.tanh(_real(x))
 
 
 def tanh_backward(g, x, y):
@@ -171,6 +180,7 @@ def gelu(x):
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(3)
     array([-0.159,  0.   ,  0.841])
     """
+    x = _real(x)
     return x * _gelu_gate(x, x * x)
 
 
@@ -180,6 +190,7 @@ def gelu_and_slope(x, out=(None, None)):
 
     Both are written into the two arrays `out`, where these are given.
     """
+    x = _real(x)
     slope = np.multiply(x, x, out=out[1])
     gate = _gelu_gate(x, slope)
     y = np.multiply(x, gate, out=out[0])

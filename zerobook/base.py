@@ -2,6 +2,7 @@
 """What every classic model promises, and how bad data is refused."""
 
 import inspect
+import numbers
 import sys
 import warnings
 import numpy as np
@@ -140,6 +141,84 @@ def check_is_fitted(estimator):
 
 
 # %% book/given/estimators.md
+class Interval:
+    """Numbers of one kind between bounds: ``Interval(int, "[1, inf)")``."""
+
+    def __init__(self, kind, bounds):
+        self.kind, self.bounds = kind, bounds
+        self.low, self.high = map(float, bounds[1:-1].split(","))
+
+    def __contains__(self, value):
+        kind = numbers.Integral if self.kind is int else numbers.Real
+        if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+            return False
+        left = value == self.low and self.bounds[0] == "["
+        right = value == self.high and self.bounds[-1] == "]"
+        return bool(self.low < value < self.high or left or right)
+
+    def __str__(self):
+        kind = "an int" if self.kind is int else "a float"
+        return f"{kind} in the range {self.bounds}"
+
+
+# %% book/given/estimators.md
+BOOL = [bool, np.bool_]
+COUNT = [Interval(int, "[1, inf)")]
+NOT_NEGATIVE = [Interval(float, "[0, inf)")]
+POSITIVE = [Interval(float, "(0, inf)")]
+SEED = [
+    None, Interval(int, "[0, inf)"), np.random.Generator, np.random.RandomState
+]
+
+
+def _allows(rule, value):
+    if isinstance(rule, Interval):
+        return value in rule
+    if isinstance(rule, type):
+        return isinstance(value, rule)
+    if rule is callable:
+        return callable(value)
+    return isinstance(value, type(rule)) and value == rule
+
+
+def _in_words(rule):
+    if isinstance(rule, type):
+        return f"a {rule.__name__}"
+    if rule is callable:
+        return "a callable"
+    return str(rule) if isinstance(rule, Interval) else repr(rule)
+
+
+# %% book/given/estimators.md
+def check_params(owner, rules, **values):
+    """Refuse arguments that cannot be meant, by name.
+
+    Parameters
+    ----------
+    owner : estimator, or name of a function
+    rules : dict of str to list
+        What each argument may be: an `Interval`, a class, ``callable``, or
+        the value itself.
+    **values
+        The arguments of a function; those of an estimator are its own.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, what it may be, and what it was.
+    """
+    name = owner if isinstance(owner, str) else type(owner).__name__
+    for key, allowed in rules.items():
+        value = values[key] if values else getattr(owner, key)
+        if not any(_allows(rule, value) for rule in allowed):
+            wanted = " or ".join(map(_in_words, allowed))
+            raise ValueError(
+                f"The {key!r} parameter of {name} must be {wanted}. "
+                f"Got {value!r} instead."
+            )
+
+
+# %% book/given/estimators.md
 def check_array(X, *, name="X", min_samples=1, dtype=None):
     """Return `X` as a finite float matrix of shape (N, D).
 
@@ -219,6 +298,22 @@ def _check_finite(a, name):
             f"Input {name} contains infinity or a value too large for "
             f"{a.dtype!r}."
         )
+
+
+# %% book/given/estimators.md
+def as_numbers(a, name="the array"):
+    """Return `a` in ``float64``, of any shape; refuse what `check_array` does.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, complex numbers and text.
+    TypeError
+        For sparse matrices.
+    """
+    a = _as_float(a, name, np.float64)
+    _check_finite(a, name)
+    return a
 
 
 # %% book/given/estimators.md

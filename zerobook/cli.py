@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 import zerobook
@@ -27,7 +28,7 @@ def routes(options):
     """Prove that no page uses what its reader has not met."""
     from zerobook.press.routes import check
 
-    return check(options.root, run=not options.static)
+    return check(options.root, run=not options.static, third=options.third)
 
 
 # %% book/given/package.md
@@ -35,9 +36,12 @@ def book(options):
     """Run the pages, render them, and show them if asked to."""
     from functools import partial
 
-    from zerobook.press.book import build, serve
+    from zerobook.press.book import build, no_port, serve
 
     say = partial(print, flush=True)
+    if options.serve and (why := no_port(options.port)):
+        print(why, file=sys.stderr)
+        return 1
     code = build(options.root, options.page, say)
     if options.serve and code == 0:
         return serve(options.root, options.port)
@@ -98,6 +102,8 @@ def parser(asked=None):
 
     verb = verbs.add_parser("routes", help=routes.__doc__)
     verb.add_argument("--static", action="store_true")
+    verb.add_argument("--third", type=int, choices=range(3),
+                      help="run every third page, from this one on")
     verb.add_argument("--root", default=".", metavar="DIR")
     verb.set_defaults(run=routes)
 
@@ -127,8 +133,15 @@ def parser(asked=None):
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = parser(*words[:1]).parse_args(words)
-    return options.run(options)
+    try:
+        try:
+            options = parser(*words[:1]).parse_args(words)
+            return options.run(options)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as the shell says of whoever writes to a closed pipe
 
 
 # %% book/given/package.md

@@ -2,8 +2,11 @@
 """Groups without labels: k-means."""
 
 import numpy as np
+from zerobook.base import COUNT, check_params
+from zerobook.neighbors import rounding, typical
 from zerobook.base import BaseEstimator, ClusterMixin
 from zerobook.base import check_is_fitted, check_random_state, validate_data
+from zerobook.base import NOT_NEGATIVE, SEED
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
@@ -14,12 +17,22 @@ def _heights(X, centres):
     return heights
 
 
-def _nearest(heights):
-    """One True in each column: the lowest centre, of equals the first."""
-    lowest = heights == heights.min(axis=0)
-    if np.count_nonzero(lowest) > lowest.shape[1]:
-        lowest &= lowest.cumsum(axis=0) == 1
-    return lowest
+def _nearest(X, centres, norms):
+    """One True in each column: the nearest centre, of equals the first."""
+    heights = _heights(X, centres)
+    lowest = heights.min(axis=0)  # (N,)
+    slack = 4 * rounding(X.shape[1])
+    nearest = heights <= lowest + slack * (2 * norms + lowest)
+    if np.count_nonzero(nearest) > len(X):
+        unsure = np.flatnonzero(nearest.sum(axis=0) > 1)
+        nearest[:, unsure] = False
+        nearest[_long_way(X[unsure], centres), unsure] = True
+    return nearest
+
+
+def _long_way(X, centres):
+    squares = [((X - centre) ** 2).sum(axis=1) for centre in centres]
+    return np.argmin(squares, axis=0)  # (N,)
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
@@ -41,10 +54,12 @@ def lloyd(X, centres, *, max_iter=300, tol=0.0):
     centres : ndarray of shape (K, D)
     n_iter : int
     """
+    check_params("lloyd", {"max_iter": COUNT}, max_iter=max_iter)
     before = np.zeros((len(centres), len(X)), dtype=bool)
     total = np.zeros(np.shape(centres))
+    norms = np.einsum("nd,nd->n", X, X)
     for n_iter in range(1, max_iter + 1):
-        member = _nearest(_heights(X, centres))
+        member = _nearest(X, centres, norms)
         if not _move(total, X, before, member):
             break
         before, last = member, centres
@@ -77,16 +92,25 @@ def plus_plus(X, n_clusters, *, rng=None):
     rng = np.random.default_rng(rng)
     norms = np.einsum("nd,nd->n", X, X)
     chosen = [int(rng.integers(len(X)))]
-    gap = np.maximum(norms + _heights(X, X[chosen])[0], 0)  # (N,)
+    gap = _squares(X, X[chosen], norms)[0]  # (N,)
     for _ in range(1, n_clusters):
         ladder = np.cumsum(gap)
         dice = rng.random(2 + int(np.log(n_clusters))) * ladder[-1]
         drawn = np.minimum(np.searchsorted(ladder, dice), len(X) - 1)
-        after = np.minimum(gap, norms + _heights(X, X[drawn]))
-        best = np.maximum(after, 0).sum(axis=1).argmin()
+        after = np.minimum(gap, _squares(X, X[drawn], norms))
+        best = after.sum(axis=1).argmin()
         chosen.append(int(drawn[best]))
-        gap = np.maximum(after[best], 0)
+        gap = after[best]
     return X[chosen]
+
+
+def _squares(X, centres, norms):
+    """Squared distances (K, N), the long way where digits were lost."""
+    squares = norms + _heights(X, centres)
+    k, n = np.nonzero(squares < 1e-6 * norms)
+    gaps = X[n] - centres[k]
+    squares[k, n] = np.einsum("md,md->m", gaps, gaps)
+    return squares
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
@@ -135,6 +159,16 @@ class KMeans(ClusterMixin, BaseEstimator):
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
+_KMEANS_RULES = {
+    "n_clusters": COUNT,
+    "init": ["k-means++", "random", np.ndarray, list, tuple],
+    "n_init": ["auto", *COUNT],
+    "max_iter": COUNT,
+    "tol": NOT_NEGATIVE,
+    "random_state": SEED,
+}
+
+
 def _starts(self, X, centre):
     """First centres of each run, a list of (K, D), relative to `centre`."""
     K, N = self.n_clusters, len(X)
@@ -142,8 +176,6 @@ def _starts(self, X, centre):
         raise ValueError(f"n_clusters={K} must lie in 1 .. n_samples={N}")
     if not isinstance(self.init, str):
         return [_given_start(self.init, (K, X.shape[1])) - centre]
-    if self.init not in ("k-means++", "random"):
-        raise ValueError(f"init={self.init!r}: 'k-means++' or 'random'")
     runs = {"k-means++": 1, "random": 10}[self.init]
     runs = runs if self.n_init == "auto" else self.n_init
     rng = check_random_state(self.random_state)
@@ -162,20 +194,31 @@ def _given_start(init, shape):
 # %% 1.1.1 book/foundations/learning_without_answers.md
 def _fit(self, X, y=None):
     """Find the centres; `y` is ignored."""
+    check_params(self, _KMEANS_RULES)
     X = validate_data(self, X)
-    centre = X.mean(axis=0)
-    X = X - centre
-    tol = self.tol * np.vdot(X, X) / X.size
-    runs = []
-    for start in self._starts(X, centre):
-        found, n_iter = lloyd(X, start, max_iter=self.max_iter, tol=tol)
-        height = _heights(X, found).min(axis=0).sum()
-        runs.append((height, n_iter, found))
-    height, self.n_iter_, found = min(runs, key=lambda run: run[0])
-    self.inertia_ = max(float(height + np.vdot(X, X)), 0.0)
+    centre = typical(X)
+    moved = np.subtract(X, centre, dtype=float)
+    square = np.vdot(moved, moved) / moved.size
+    tol = self.tol * (square - np.mean(moved.mean(axis=0) ** 2))
+    runs = [
+        lloyd(moved, start, max_iter=self.max_iter, tol=tol)
+        for start in self._starts(moved, centre)
+    ]
+    best = runs[0]
+    if len(runs) > 1:
+        best = min(runs, key=lambda run: _inertia(moved, run[0]))
+    found, self.n_iter_ = best
     self.cluster_centers_ = found + centre
-    self.labels_ = self.predict(X + centre)
+    self.labels_ = self.predict(X)
+    self.inertia_ = _inertia(moved, found, self.labels_)
     return self
+
+
+def _inertia(X, centres, labels=None):
+    """Sum of squared distances to the nearest centre."""
+    labels = _labels(X, centres) if labels is None else labels
+    gaps = X - centres[labels]
+    return float(np.vdot(gaps, gaps))
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
@@ -183,9 +226,14 @@ def _predict(self, X):
     """Index of the nearest centre of each row, shape (N,)."""
     check_is_fitted(self)
     X = validate_data(self, X, reset=False)
-    centre = self.cluster_centers_.mean(axis=0)
-    heights = _heights(X - centre, self.cluster_centers_ - centre)
-    return heights.argmin(axis=0)
+    centre = typical(self.cluster_centers_)
+    moved = np.subtract(X, centre, dtype=float)
+    return _labels(moved, self.cluster_centers_ - centre)
+
+
+def _labels(X, centres):
+    norms = np.einsum("nd,nd->n", X, X)
+    return _nearest(X, centres, norms).argmax(axis=0)  # (N,)
 
 
 KMeans._starts = _starts

@@ -2,7 +2,8 @@
 """Data seen from where it is widest."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, TransformerMixin, validate_data
+from zerobook.base import BaseEstimator, Interval, TransformerMixin
+from zerobook.base import check_params, validate_data
 from zerobook.base import check_array, check_is_fitted
 
 
@@ -89,6 +90,8 @@ class PCA(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Find the axes of `X` of shape (N, D), at least two rows."""
+        share, count = Interval(float, "(0, 1)"), Interval(int, "[0, inf)")
+        check_params(self, {"n_components": [None, count, share]})
         X = validate_data(self, X, min_samples=2)
         self.mean_ = X.mean(axis=0)
         return _keep(self, X, *principal_axes(X - self.mean_))
@@ -99,7 +102,9 @@ def _keep(pca, X, s, axes):
     """Write down the first components, and what the others would have had."""
     variance = s**2 / (len(X) - 1)
     total = variance.sum()
-    ratio = variance / total if total > 0 else np.zeros_like(variance)
+    rounding = (len(X) * np.finfo(float).eps) ** 2 * pca.mean_ @ pca.mean_
+    varies = total > rounding  # else all rows are one
+    ratio = variance / total if varies else np.zeros_like(variance)
     K = _count(pca.n_components, ratio, min(X.shape))
     pca.n_components_ = K
     pca.components_, pca.singular_values_ = axes[:K].copy(), s[:K]

@@ -2,7 +2,8 @@
 """Linear models: a weighted sum, and what is done with it."""
 
 import numpy as np
-from zerobook.base import BaseEstimator, check_is_fitted, validate_data
+from zerobook.base import BOOL, BaseEstimator, check_is_fitted
+from zerobook.base import check_params, validate_data
 from zerobook.metrics import RegressorMixin
 from zerobook.activations import (
     sigmoid,
@@ -18,15 +19,26 @@ from zerobook.losses import (
 )
 from zerobook.metrics import ClassifierMixin
 from zerobook.activations import log_softmax
+from zerobook.base import BaseEstimator, check_is_fitted, validate_data
 from zerobook.base import (
+    BOOL,
+    COUNT,
+    NOT_NEGATIVE,
     ConvergenceWarning,
+    Interval,
     check_classification_targets,
+    check_params,
     warn,
 )
+from zerobook.base import BOOL, COUNT, NOT_NEGATIVE, check_params
 from zerobook.base import (
+    BOOL,
+    COUNT,
+    SEED,
     BaseEstimator,
     check_classification_targets,
     check_is_fitted,
+    check_params,
     check_random_state,
     validate_data,
 )
@@ -63,6 +75,7 @@ class LinearRegression(RegressorMixin, BaseEstimator):
 
     def fit(self, X, y):
         """Find the weights; returns self."""
+        check_params(self, {"fit_intercept": BOOL})
         X, y = validate_data(self, X, y, numeric=True)
         x_mean, y_mean = np.zeros(X.shape[1]), 0.0
         if self.fit_intercept:
@@ -250,11 +263,18 @@ LogisticRegression.predict_proba = _logistic_proba
 
 
 # %% 1.1.2 book/foundations/several_classes.md
+_LOGISTIC_RULES = {
+    "C": [Interval(float, "(0, inf]")],
+    "fit_intercept": BOOL,
+    "tol": NOT_NEGATIVE,
+    "max_iter": COUNT,
+}
+
+
 def _fit_logistic(self, X, y):
+    check_params(self, _LOGISTIC_RULES)
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
-    if not self.C > 0:
-        raise ValueError(f"C must be positive, got {self.C!r}")
     self.classes_, codes = np.unique(y, return_inverse=True)
     N, D = X.shape
     alpha = np.full((D, 1), 1 / (self.C * N))
@@ -278,11 +298,18 @@ def _fit_logistic(self, X, y):
 def ridge_weights(X, y, alpha):
     """Minimise ``|y - X w|^2 + alpha |w|^2``; X and y are centred."""
     N, D = X.shape
-    if alpha == 0:
-        return np.linalg.lstsq(X, y)[0]
+    if alpha <= 1e-10 * np.vdot(X, X):
+        return _weights_by_svd(X, y, alpha)
     if D <= N:
         return np.linalg.solve(X.T @ X + alpha * np.eye(D), X.T @ y)
     return X.T @ np.linalg.solve(X @ X.T + alpha * np.eye(N), y)
+
+
+def _weights_by_svd(X, y, alpha):
+    U, s, Vt = np.linalg.svd(X, full_matrices=False)
+    real = s > np.finfo(s.dtype).eps * max(X.shape) * s.max()
+    shrink = s[real] / (s[real] ** 2 + alpha)
+    return (Vt[real].T * shrink) @ (U[:, real].T @ y)
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -317,8 +344,8 @@ class Ridge(LinearRegression):
 
     def fit(self, X, y):
         """Find the weights; returns self."""
+        check_params(self, {"alpha": NOT_NEGATIVE, "fit_intercept": BOOL})
         X, y = validate_data(self, X, y, numeric=True)
-        _check_alpha(self.alpha)
         X, y, x_mean, y_mean = _centre(X, y, self.fit_intercept)
         self.coef_ = ridge_weights(X, y, self.alpha)  # (D,)
         self.intercept_ = float(y_mean - x_mean @ self.coef_)
@@ -332,11 +359,6 @@ def _centre(X, y, fit_intercept):
         return X, y, np.zeros(X.shape[1]), 0.0
     x_mean, y_mean = X.mean(axis=0), y.mean()
     return X - x_mean, y - y_mean, x_mean, y_mean
-
-
-def _check_alpha(alpha):
-    if not alpha >= 0:
-        raise ValueError(f"alpha must be 0 or more, got {alpha!r}")
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -422,11 +444,21 @@ class Lasso(LinearRegression):
 
 
 # %% 1.1.4 book/foundations/regularisation.md
+_LASSO_RULES = {
+    "alpha": NOT_NEGATIVE,
+    "fit_intercept": BOOL,
+    "max_iter": COUNT,
+    "tol": NOT_NEGATIVE,
+}
+
+
 def _fit_lasso(self, X, y):
+    check_params(self, _LASSO_RULES)
     X, y = validate_data(self, X, y, numeric=True)
-    _check_alpha(self.alpha)
     X, y, x_mean, y_mean = _centre(X, y, self.fit_intercept)
     gram, moment = X.T @ X / len(X), X.T @ y / len(X)  # (D, D), (D,)
+    flat = gram.diagonal() <= (len(X) * np.finfo(float).eps * x_mean) ** 2
+    gram[flat], gram[:, flat], moment[flat] = 0, 0, 0  # constant columns
     limit = self.tol * np.sqrt(gram.diagonal() * np.mean(y**2))  # (D,)
     start = np.zeros(X.shape[1])
     self.coef_, self.n_iter_ = lasso_weights(
@@ -512,6 +544,9 @@ class Perceptron(ClassifierMixin, BaseEstimator):
 # %% 1.2.1 book/foundations/neural_networks.md
 def _fit_perceptron(self, X, y):
     """Correct mistakes, pass after pass, until none is left; return self."""
+    check_params(
+        self, {"max_iter": COUNT, "shuffle": BOOL, "random_state": SEED}
+    )
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)

@@ -1,7 +1,9 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Scores: how far predictions are from the truth, and who uses which."""
 
+import numbers
 import numpy as np
+from zerobook.base import as_numbers, check_target
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -15,6 +17,34 @@ def _paired(y_true, y_pred):
     return y_true, y_pred
 
 
+def _vectors(y_true, y_pred):
+    y_true, y_pred = _paired(y_true, y_pred)
+    if y_true.ndim == 0 or y_true.size > len(y_true):
+        raise ValueError(f"one entry a row is scored, got {y_true.shape}")
+    return y_true.ravel(), y_pred.ravel()
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def _family(y):
+    if isinstance(y[0], str):
+        return "text"
+    a_number = isinstance(y[0], numbers.Number | np.bool_)
+    return "numbers" if a_number else type(y[0]).__name__
+
+
+def _labels(y_true, y_pred):
+    y_true, y_pred = _vectors(y_true, y_pred)
+    families = _family(y_true), _family(y_pred)
+    if families[0] != families[1]:
+        raise ValueError(f"labels are compared, got {families[0]} as truth "
+                         f"and {families[1]} as prediction")
+    for y in (y_true, y_pred):
+        if y.dtype.kind == "f" and not np.all(y == np.floor(y)):
+            raise ValueError("labels are whole numbers or text, got a number "
+                             "with a fraction or NaN: probabilities, perhaps?")
+    return y_true, y_pred
+
+
 # %% 1.1.1 book/foundations/machine_learning.md
 def accuracy_score(y_true, y_pred):
     """Share of predictions that equal the truth.
@@ -22,12 +52,18 @@ def accuracy_score(y_true, y_pred):
     A model that always says the commonest class scores that class's share.
     Derived in section 1.1.1.
 
+    Raises
+    ------
+    ValueError
+        If there is not one label a row on either side, if text is compared
+        with numbers, or if a number has a fraction or is NaN.
+
     Examples
     --------
     >>> accuracy_score(["cat", "dog", "dog", "cat"], ["cat"] * 4)
     0.5
     """
-    y_true, y_pred = _paired(y_true, y_pred)
+    y_true, y_pred = _labels(y_true, y_pred)
     return float(np.mean(y_true == y_pred))
 
 
@@ -38,7 +74,7 @@ class ClassifierMixin:
 
     def score(self, X, y):
         """Share of rows of `X` whose class in `y` is predicted."""
-        return accuracy_score(y, self.predict(X))
+        return accuracy_score(check_target(y), self.predict(X))
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -53,13 +89,18 @@ def confusion_matrix(y_true, y_pred):
         Classes in sorted order, those seen on either side; the right
         answers stand on the diagonal.
 
+    Raises
+    ------
+    ValueError
+        As in `accuracy_score`.
+
     Examples
     --------
     >>> confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1])
     array([[1, 1],
            [0, 2]])
     """
-    y_true, y_pred = _paired(y_true, y_pred)
+    y_true, y_pred = _labels(y_true, y_pred)
     classes = np.unique(np.concatenate([y_true, y_pred]))
     row, column = (np.searchsorted(classes, y) for y in (y_true, y_pred))
     K = len(classes)
@@ -73,12 +114,18 @@ def mean_squared_error(y_true, y_pred):
     A model that always says the mean scores the variance of `y_true`.
     Derived in section 1.1.1.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is no entry, or one is NaN, infinite or
+        text.
+
     Examples
     --------
     >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
     2.0
     """
-    y_true, y_pred = _paired(y_true, y_pred)
+    y_true, y_pred = map(as_numbers, _paired(y_true, y_pred))
     return float(np.mean((y_true - y_pred) ** 2))
 
 
@@ -90,16 +137,21 @@ def r2_score(y_true, y_pred):
     A constant truth scores 1 if it is hit and 0 if not.
     Derived in section 1.1.1.
 
+    Raises
+    ------
+    ValueError
+        As in `mean_squared_error`, and if there is not one entry a row.
+
     Examples
     --------
     >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 2.0])
     0.5
     """
-    y_true, y_pred = _paired(y_true, y_pred)
+    y_true, y_pred = map(as_numbers, _vectors(y_true, y_pred))
     left = np.sum((y_true - y_pred) ** 2)
-    total = np.sum((y_true - np.mean(y_true)) ** 2)
-    if total == 0:
+    if y_true.min() == y_true.max():  # its mean may differ in the last digit
         return 1.0 if left == 0 else 0.0
+    total = np.sum((y_true - np.mean(y_true)) ** 2)
     return float(1 - left / total)
 
 
@@ -110,6 +162,7 @@ class RegressorMixin:
 
     def score(self, X, y):
         """R² of the predictions for the rows of `X` against `y`."""
+        y = check_target(y, numeric=True)
         return r2_score(y, self.predict(X))
 
 
@@ -129,7 +182,7 @@ def adjusted_rand_score(labels_true, labels_pred):
     >>> adjusted_rand_score(["a", "a", "b", "b"], [7, 7, 3, 3])
     1.0
     """
-    _paired(labels_true, labels_pred)
+    labels_true, labels_pred = _vectors(labels_true, labels_pred)
     row = np.unique(labels_true, return_inverse=True)[1]
     column = np.unique(labels_pred, return_inverse=True)[1]
     table = confusion_matrix(row, column)

@@ -4,6 +4,7 @@
 import numpy as np
 from zerobook.activations import log_softmax
 from zerobook.base import BaseEstimator
+from zerobook.base import COUNT, NOT_NEGATIVE, SEED, check_params
 from zerobook.base import ConvergenceWarning, check_random_state
 from zerobook.base import validate_data, warn
 from zerobook.cluster import KMeans
@@ -126,21 +127,30 @@ def _climb(self, X, R):
 
 
 # %% 3.2 book/generative/mixtures.md
+_MIXTURE_RULES = {
+    "n_components": COUNT,
+    "tol": NOT_NEGATIVE,
+    "reg_covar": NOT_NEGATIVE,
+    "max_iter": COUNT,
+    "n_init": COUNT,
+    "random_state": SEED,
+}
+
+
 def _mixture_fit(self, X, y=None):
     """Find weights, means and covariances; `y` is ignored."""
+    check_params(self, _MIXTURE_RULES)
     X = validate_data(self, X)
     K = self.n_components
-    if not 1 <= K <= len(X):
+    if K > len(X):
         raise ValueError(f"n_components={K} must lie in 1 .. n_samples="
                          f"{len(X)}")
-    for name, least in (("max_iter", 1), ("n_init", 1), ("reg_covar", 0)):
-        if getattr(self, name) < least:
-            raise ValueError(f"{name}={getattr(self, name)}: {least} or more")
     rng, climbs = check_random_state(self.random_state), []
     for _ in range(self.n_init):
         groups = KMeans(K, random_state=rng).fit(X).labels_
         climbs.append(_climb(self, X, np.eye(K)[groups]))
-    best = max(climbs, key=lambda climb: climb[0])
+    likely = [np.nan_to_num(climb[0], nan=-np.inf) for climb in climbs]
+    best = climbs[int(np.argmax(likely))]
     self.lower_bound_, self.n_iter_, self.converged_, parts = best
     self.weights_, self.means_, self.covariances_ = parts
     if not self.converged_:

@@ -3,15 +3,22 @@
 
 import math
 import numpy as np
-from zerobook.base import check_random_state
+from zerobook.base import COUNT, Interval, check_params
+from zerobook.base import BOOL, SEED, Interval
+from zerobook.base import check_params, check_random_state
 import copy
 from itertools import product
-from zerobook.base import BaseEstimator, check_X_y
+from zerobook.base import BaseEstimator, check_X_y, warn
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
+TEST_SIZE = {"test_size": [Interval(float, "(0, 1)"), *COUNT]}
+
+
 def _size_of_test(test_size, N):
-    size = math.ceil(test_size * N) if test_size < 1 else int(test_size)
+    check_params("train_test_split", TEST_SIZE, test_size=test_size)
+    whole = isinstance(test_size, int | np.integer)
+    size = int(test_size) if whole else math.ceil(test_size * N)
     if not 0 < size < N:
         raise ValueError(
             f"test_size={test_size} leaves a part of {N} rows empty; give a "
@@ -51,7 +58,7 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
     X : array-like of shape (N, ...)
     y : array-like of shape (N, ...)
     test_size : float or int
-        Share of the rows, between 0 and 1, or their number.
+        Share of the rows, between 0 and 1 (exclusive), or their number.
     stratify : array-like of shape (N,), optional
         Classes whose proportions both parts keep, usually `y`: each has its
         share of the test rows, rounded down or up.
@@ -64,7 +71,8 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
     Raises
     ------
     ValueError
-        If lengths differ, or one part would be empty.
+        If lengths differ, one part would be empty, or `test_size` is neither
+        a share nor a count.
 
     Examples
     --------
@@ -88,6 +96,9 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
 
 
 # %% 1.1.2 book/foundations/linear_models.md
+FOLDS = [Interval(int, "[2, inf)")]
+
+
 class KFold:
     """Deal the rows into `n_splits` parts, and let each be the test once.
 
@@ -121,8 +132,10 @@ class KFold:
 
     def split(self, X, y=None, groups=None):
         """Yield pairs of row indices: to train on, to test on."""
+        rules = {"n_splits": FOLDS, "shuffle": BOOL, "random_state": SEED}
+        check_params(self, rules)
         rows = np.arange(len(X))
-        if not 2 <= self.n_splits <= len(rows):
+        if self.n_splits > len(rows):
             raise ValueError(f"n_splits={self.n_splits} for {len(rows)} rows")
         if self.shuffle:
             rows = check_random_state(self.random_state).permutation(rows)
@@ -142,8 +155,9 @@ def clone(estimator):
 
 def check_cv(cv):
     """Return `cv`, or for an int that many shuffled folds, always the same."""
-    if hasattr(cv, "split"):
+    if hasattr(cv, "split") and not isinstance(cv, str):
         return cv
+    check_params("check_cv", {"cv": FOLDS}, cv=cv)
     return KFold(cv, shuffle=True, random_state=0)
 
 
@@ -179,11 +193,20 @@ def cross_val_score(estimator, X, y, *, cv=5):
 def parameter_grid(param_grid):
     """All combinations of a dict of lists; or of several such dicts."""
     grids = [param_grid] if hasattr(param_grid, "items") else param_grid
-    return [
-        dict(zip(sorted(grid), values))
-        for grid in grids
-        for values in product(*(grid[name] for name in sorted(grid)))
-    ]
+    try:
+        combinations = [
+            dict(zip(sorted(grid), values))
+            for grid in grids
+            for values in product(*(grid[name] for name in sorted(grid)))
+        ]
+    except (TypeError, IndexError) as error:
+        raise ValueError(
+            "The 'param_grid' parameter must be a dict of lists, or a list "
+            f"of such dicts. Got {param_grid!r} instead."
+        ) from error
+    if not combinations:
+        raise ValueError(f"'param_grid' {param_grid!r} has no combination")
+    return combinations
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -214,6 +237,12 @@ class GridSearchCV(BaseEstimator):
     cv_results_ : dict
         Arrays ``mean_test_score``, ``std_test_score``, ``rank_test_score``
         and ``split0_test_score`` … in the order of the list ``params``.
+        A combination that scores NaN ranks last.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if all combinations score NaN, or there is none.
 
     Examples
     --------
@@ -235,8 +264,18 @@ class GridSearchCV(BaseEstimator):
 
 
 # %% 1.1.4 book/foundations/regularisation.md
+def _check_search(search):
+    check_params(search, {"scoring": [None, callable], "refit": BOOL})
+    if not hasattr(search.estimator, "fit"):
+        raise TypeError(
+            "The 'estimator' parameter of GridSearchCV must have a method "
+            f"fit. Got {search.estimator!r} instead."
+        )
+
+
 def _fit_search(self, X, y):
     """Score every combination by folds, then refit the best to all rows."""
+    _check_search(self)
     rows, labels = check_X_y(X, y, min_samples=2)
     params = parameter_grid(self.param_grid)
     folds = list(check_cv(self.cv).split(rows, labels))
@@ -249,15 +288,27 @@ def _fit_search(self, X, y):
         "params": params,
         "mean_test_score": mean,
         "std_test_score": scores.std(axis=1),
-        "rank_test_score": 1 + (mean[:, None] < mean).sum(axis=1),
+        "rank_test_score": _ranks(mean),
     }
-    self.n_splits_, self.best_index_ = len(folds), int(mean.argmax())
+    self.n_splits_, self.best_index_ = len(folds), int(np.nanargmax(mean))
     self.best_params_ = params[self.best_index_]
     self.best_score_ = float(mean[self.best_index_])
     if self.refit:
         best = clone(self.estimator).set_params(**self.best_params_)
         self.best_estimator_ = best.fit(X, y)
     return self
+
+
+# %% 1.1.4 book/foundations/regularisation.md
+def _ranks(mean):
+    """1 for the largest, equal ones alike, NaN last: (P,) of int."""
+    lost = np.isnan(mean)
+    if lost.all():
+        raise ValueError("no combination has a score: all of them are NaN")
+    if lost.any():
+        warn(f"{lost.sum()} of {len(mean)} combinations score NaN")
+    ranks = 1 + (mean[:, None] < mean).sum(axis=1)
+    return np.where(lost, len(mean) - lost.sum() + 1, ranks)
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -268,7 +319,7 @@ def _fold_scores(search, params, X, y, folds):
         model = clone(search.estimator).set_params(**params)
         model.fit(X[train], y[train])
         score = search.scoring or type(model).score
-        scores.append(score(model, X[test], y[test]))
+        scores.append(float(score(model, X[test], y[test])))
     return scores
 
 

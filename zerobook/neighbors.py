@@ -3,6 +3,7 @@
 
 import numpy as np
 from zerobook.base import BaseEstimator, check_is_fitted, validate_data
+from zerobook.base import COUNT, check_params
 from zerobook.base import check_classification_targets
 from zerobook.metrics import ClassifierMixin
 from zerobook.metrics import RegressorMixin
@@ -12,14 +13,28 @@ from zerobook.metrics import RegressorMixin
 GROUP = 16
 
 
+def typical(X):
+    """A point in the middle of `X`: medians over a hundred rows, (D,)."""
+    some = X[:: 1 + len(X) // 100]
+    return np.partition(some, len(some) // 2, axis=0)[len(some) // 2]
+
+
+def rounding(D):
+    """Largest part that |a|² + |b|² - 2 a·b loses of |a|² + |b|²."""
+    return 2 * (D + 8) * np.finfo(float).eps
+
+
 def _blocks(X, queries, max_rows=128, max_entries=2**20):
-    """Yield first query and block of |x|² - 2 q·x, padded with infinity."""
+    """Yield first query and block of |x|² - 2 q·x, rounded down.
+
+    Each row is padded with infinity.
+    """
     N, D = X.shape
     width = GROUP * -(-N // GROUP)
     cases = np.zeros((D + 1, width))
     cases[:D, :N] = -2 * X.T
     cases[D] = np.inf
-    cases[D, :N] = np.einsum("nd,nd->n", X, X)
+    cases[D, :N] = (1 - rounding(D)) * np.einsum("nd,nd->n", X, X)
     queries = np.column_stack([queries, np.ones(len(queries))])
     step = min(max_rows, max(1, max_entries // width))
     room = np.empty((step, width))
@@ -30,7 +45,7 @@ def _blocks(X, queries, max_rows=128, max_entries=2**20):
 
 # %% 1.1.1 book/foundations/machine_learning.md
 def _smallest(block, k):
-    """Columns of the `k` smallest entries of each row, in no order."""
+    """Columns of the `k` smallest entries of each row, the largest last."""
     B, width = block.shape
     n_groups = width // GROUP
     if k >= n_groups:
@@ -42,6 +57,33 @@ def _smallest(block, k):
     entries = np.take_along_axis(block, columns, axis=1)
     best = np.argpartition(entries, k - 1, axis=1)[:, :k]
     return np.take_along_axis(columns, best, axis=1)
+
+
+# %% 1.1.1 book/foundations/machine_learning.md
+def _squares(X, query, rows):
+    gaps = X[rows] - query  # (..., D)
+    return np.einsum("...d,...d->...", gaps, gaps)
+
+
+def _sort(squares, rows, k):
+    """The first `k` by distance, then by row."""
+    order = np.lexsort((rows, squares), axis=-1)[..., :k]
+    return (np.take_along_axis(squares, order, axis=-1),
+            np.take_along_axis(rows, order, axis=-1))
+
+
+def _settle(X, queries, lowered, norms, k):
+    """Squared distances and rows of the `k` nearest, both (B, k)."""
+    rows = _smallest(lowered, min(k + 1, len(X)))
+    last = lowered[np.arange(len(rows)), rows[:, -1]]  # (B,)
+    rows = rows[:, :k]
+    squares, rows = _sort(_squares(X, queries[:, None], rows), rows, k)
+    slack = rounding(X.shape[1])
+    bar = (1 + slack) * squares[:, -1] - (1 - slack) * norms  # (B,)
+    for q in np.flatnonzero(last <= bar) if k < len(X) else ():
+        near = np.flatnonzero(lowered[q] <= bar[q])
+        squares[q], rows[q] = _sort(_squares(X, queries[q], near), near, k)
+    return squares, rows
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -65,24 +107,31 @@ def nearest(X, queries, k):
     rows : ndarray of int, shape (M, k)
         Rows of `X`; of equally near ones, the lower number stands first.
 
+    Raises
+    ------
+    ValueError
+        If `k` lies outside ``1 .. N``.
+
     Examples
     --------
     >>> petals = np.array([[1.4], [4.5], [5.1], [5.2]])
     >>> nearest(petals, np.array([[4.7]]), 3)[1]
     array([[1, 2, 3]])
     """
-    centre = X.mean(axis=0)
-    X, queries = X - centre, queries - centre
+    X, queries = np.asarray(X, float), np.asarray(queries, float)
+    if not 1 <= k <= len(X):
+        raise ValueError(f"k={k} must lie in 1 .. {len(X)}, the rows of X")
+    centre = typical(X)
+    moved = queries - centre
+    norms = np.einsum("md,md->m", moved, moved)  # (M,)
+    squares = np.empty((len(queries), k))
     rows = np.empty((len(queries), k), dtype=np.intp)
-    for start, block in _blocks(X, queries):
-        rows[start : start + len(block)] = _smallest(block, k)
-    gaps = X[rows] - queries[:, None, :]  # (M, k, D)
-    distances = np.sqrt(np.einsum("mkd,mkd->mk", gaps, gaps))
-    order = np.lexsort((rows, distances), axis=1)
-    return (
-        np.take_along_axis(distances, order, axis=1),
-        np.take_along_axis(rows, order, axis=1),
-    )
+    for start, lowered in _blocks(X - centre, moved):
+        part = slice(start, start + len(lowered))
+        squares[part], rows[part] = _settle(
+            X, queries[part], lowered, norms[part], k
+        )
+    return np.sqrt(squares), rows
 
 
 # %% 1.1.1 book/foundations/machine_learning.md
@@ -120,6 +169,7 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
 
     def fit(self, X, y):
         """Remember the cases; nothing is computed yet."""
+        check_params(self, {"n_neighbors": COUNT})
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
         self._X = X
@@ -166,6 +216,7 @@ class KNeighborsRegressor(RegressorMixin, _Neighbors):
 
     def fit(self, X, y):
         """Remember the cases; nothing is computed yet."""
+        check_params(self, {"n_neighbors": COUNT})
         self._X, self._y = validate_data(self, X, y, numeric=True)
         return self
 

@@ -3,9 +3,13 @@
 
 import numpy as np
 from zerobook.base import (
+    COUNT,
+    NOT_NEGATIVE,
+    SEED,
     BaseEstimator,
     check_classification_targets,
     check_is_fitted,
+    check_params,
     check_random_state,
     validate_data,
 )
@@ -26,6 +30,15 @@ from zerobook.activations import (
     silu_backward,
     tanh,
     tanh_backward,
+)
+from zerobook.base import (
+    BOOL,
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    Interval,
+    check_params,
 )
 from zerobook.model_selection import train_test_split
 from zerobook.base import ConvergenceWarning, warn
@@ -131,8 +144,17 @@ class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
 
 
 # %% 1.2.1 book/foundations/hidden_layer.md
+_RANDOM_LAYER_RULES = {
+    "n_hidden": COUNT,
+    "activation": [callable],
+    "alpha": NOT_NEGATIVE,
+    "random_state": SEED,
+}
+
+
 def _fit_random_layer(self, X, y):
     """Draw the hidden layer, solve for the read-out; return self."""
+    check_params(self, _RANDOM_LAYER_RULES)
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_, targets = np.unique(y, return_inverse=True)
@@ -588,6 +610,8 @@ class EarlyStopping:
 
     def restore(self):
         """Put the best parameters back, in place."""
+        if self.kept is None:
+            raise ValueError("nothing to restore: no loss was a number")
         for param, kept in zip(self.params, self.kept):
             param[...] = kept
 
@@ -745,41 +769,32 @@ ACTIVATIONS = {
 
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
-def _check_mlp(model, sizes):
-    """Refuse arguments that cannot be meant, by name."""
-    batch, whole = model.batch_size, (int, np.integer)
-    auto = isinstance(batch, str) and batch == "auto"
-    rules = {
-        "hidden_layer_sizes": (all(s >= 1 for s in sizes), "hold counts >= 1"),
-        "activation": (model.activation in ACTIVATIONS, str([*ACTIVATIONS])),
-        "alpha": (model.alpha >= 0, ">= 0"),
-        "dropout": (0 <= model.dropout < 1, "0 <= dropout < 1"),
-        "batch_size": (
-            auto or isinstance(batch, whole) and batch >= 1,
-            "'auto' or a count >= 1",
-        ),
-        "learning_rate_init": (model.learning_rate_init > 0, "> 0"),
-        "max_iter": (model.max_iter >= 1, ">= 1"),
-        "n_iter_no_change": (model.n_iter_no_change >= 1, ">= 1"),
-        "validation_fraction": (
-            0 < model.validation_fraction < 1,
-            "between 0 and 1",
-        ),
-    }
-    for name, (fine, wanted) in rules.items():
-        if not fine:
-            raise ValueError(
-                f"{name} must be {wanted}, got {getattr(model, name)!r}"
-            )
+_MLP_RULES = {
+    "activation": [*ACTIVATIONS],
+    "alpha": NOT_NEGATIVE,
+    "dropout": [Interval(float, "[0, 1)")],
+    "batch_size": ["auto", *COUNT],
+    "learning_rate_init": POSITIVE,
+    "max_iter": COUNT,
+    "tol": NOT_NEGATIVE,
+    "n_iter_no_change": [*COUNT, np.inf],
+    "early_stopping": BOOL,
+    "validation_fraction": [Interval(float, "(0, 1)")],
+    "random_state": SEED,
+}
 
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
 def _fit_mlp(self, X, y):
     """Learn the classes `y` of the rows of `X`; returns self."""
+    check_params(self, _MLP_RULES)
+    sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+    for size in sizes:
+        check_params(
+            self, {"hidden_layer_sizes": COUNT}, hidden_layer_sizes=size
+        )
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
-    sizes = tuple(np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist())
-    _check_mlp(self, sizes)
     self.classes_, codes = np.unique(y, return_inverse=True)
     rng = check_random_state(self.random_state)
     f, f_backward, init = ACTIVATIONS[self.activation]

@@ -3,9 +3,11 @@
 
 import numpy as np
 from zerobook.base import (
+    BOOL,
     BaseEstimator,
     TransformerMixin,
     check_is_fitted,
+    check_params,
     validate_data,
 )
 
@@ -25,7 +27,7 @@ class StandardScaler(TransformerMixin, BaseEstimator):
     ----------
     mean_, scale_ : ndarray of shape (D,)
         What `transform` subtracts and divides by; a column that never
-        changes has scale one.
+        changes, but for the rounding of its mean, has scale one.
 
     Examples
     --------
@@ -39,9 +41,10 @@ class StandardScaler(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Measure the columns; returns self."""
+        check_params(self, {"with_mean": BOOL, "with_std": BOOL})
         X = validate_data(self, X)
         mean, std = X.mean(axis=0, dtype=float), X.std(axis=0, dtype=float)
-        varies = std > 10 * np.finfo(float).eps * np.abs(mean)
+        varies = std > len(X) * np.finfo(float).eps * np.abs(mean)
         self.mean_ = mean * self.with_mean
         self.scale_ = np.where(varies & self.with_std, std, 1.0)
         return self

@@ -7,6 +7,22 @@ import itertools
 
 
 # %% 3.3 book/generative/decoding.md
+def as_scores(logits):
+    """Scores as an array; ValueError for a row that says nothing."""
+    logits = np.asarray(logits)
+    if not logits.ndim or not logits.size or logits.dtype.kind not in "iuf":
+        raise ValueError(f"scores of shape {logits.shape}, {logits.dtype}: "
+                         "no numbers in rows of one or more")
+    best = logits.max(axis=-1)  # NaN if there is one
+    if not np.isfinite(best).all():
+        row = tuple(map(int, np.argwhere(~np.isfinite(best))[0]))
+        what = ("there is a NaN" if np.isnan(best[row]) else "all are -inf"
+                if best[row] < 0 else "one is infinite")
+        raise ValueError(f"scores of row {row}: {what}" if row
+                         else f"scores: {what}")
+    return logits
+
+
 def greedy(logits):
     """The token with the highest score, the first of equals.
 
@@ -18,6 +34,11 @@ def greedy(logits):
     -------
     ndarray of int, shape (...)
 
+    Raises
+    ------
+    ValueError
+        If a row holds NaN or infinity, or nothing but -inf.
+
     Notes
     -----
     Section 3.3.
@@ -27,7 +48,7 @@ def greedy(logits):
     >>> greedy(np.array([[0.1, 2.0, 1.0], [3.0, 3.0, 0.0]])).tolist()
     [1, 0]
     """
-    return np.asarray(logits).argmax(axis=-1)
+    return as_scores(logits).argmax(axis=-1)
 
 
 # %% 3.3 book/generative/decoding.md
@@ -44,7 +65,7 @@ def top_k(logits, k):
     """
     if k < 1:
         raise ValueError(f"top_k must be 1 or more: {k}")
-    logits = np.asarray(logits)
+    logits = as_scores(logits)
     k = min(k, logits.shape[-1])
     least = np.partition(logits, -k, axis=-1)[..., -k, None]
     return np.where(logits < least, -np.inf, logits)
@@ -53,7 +74,9 @@ def top_k(logits, k):
 def top_p(logits, p):
     """Scores outside the smallest set of probability `p` set to -inf.
 
-    Section 3.3; Holtzman et al. (2020).  The likeliest token always stays.
+    Section 3.3; Holtzman et al. (2020).  The likeliest token always stays;
+    of equals that need not all stay, the later ones do.  Sums are compared
+    to within rounding.
 
     Examples
     --------
@@ -63,11 +86,12 @@ def top_p(logits, p):
     """
     if not 0 < p <= 1:
         raise ValueError(f"top_p must be in 0 < p <= 1: {p}")
-    logits = np.asarray(logits)
+    logits = as_scores(logits)
     order = np.argsort(logits, axis=-1, kind="stable")  # least likely first
     ranked = np.take_along_axis(logits, order, axis=-1)
-    below = softmax(ranked).cumsum(axis=-1)
-    out = below <= 1 - p
+    below = softmax(ranked.astype(float)).cumsum(axis=-1)
+    kind = logits.dtype if logits.dtype.kind == "f" else float
+    out = below <= 1 - p + (p < 1) * 4 * np.finfo(kind).eps
     out[..., -1] = False
     ranked = np.where(out, -np.inf, ranked)
     kept = np.empty_like(ranked)
@@ -83,17 +107,25 @@ def warp(logits, *, temperature=1.0, k=None, p=None):
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0: {temperature}")
-    logits = np.asarray(logits) / temperature
+    logits = as_scores(logits) / temperature
     if k is not None:
         logits = top_k(logits, k)
     return logits if p is None else top_p(logits, p)
 
 
 def draw(probabilities, *, rng=None):
-    """One index from each row of probabilities (..., V)."""
+    """One index from each row of probabilities (..., V).
+
+    Section 3.3.  A ValueError if a row has a number below 0, NaN or
+    infinity, or is all zeros.
+    """
     rng = np.random.default_rng(rng)
     below = np.cumsum(probabilities, axis=-1, dtype=float)
-    below /= below[..., -1:]
+    whole = below[..., -1:]
+    if not (np.isfinite(whole).all() and (whole > 0).all()
+            and (np.asarray(probabilities) >= 0).all()):
+        raise ValueError("probabilities must be 0 or more, and not all 0")
+    below /= whole
     u = rng.random((*below.shape[:-1], 1))
     return (below <= u).sum(axis=-1)
 
@@ -121,7 +153,8 @@ def sample(logits, *, temperature=1.0, top_k=None, top_p=None, rng=None):
     Raises
     ------
     ValueError
-        If an option is out of its range.
+        If an option is out of its range, or a row of scores holds NaN or
+        infinity, or nothing but -inf.
 
     Notes
     -----
@@ -205,7 +238,8 @@ def beam_search(next_logits, ids, n_tokens, num_beams=4, *, stop=None):
     beams, log_p = np.atleast_2d(ids), np.zeros(1)
     ended = np.zeros(1, bool)
     for _ in range(n_tokens):
-        step = log_softmax(np.asarray(next_logits(beams), float))  # (B, V)
+        scores = as_scores(next_logits(beams))
+        step = log_softmax(scores.astype(float))  # (B, V)
         if ended.any():
             step[ended] = -np.inf
             step[ended, stop] = 0.0

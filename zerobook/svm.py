@@ -10,10 +10,18 @@ from zerobook.base import (
     warn,
 )
 from zerobook.linear_model import LinearClassifierMixin
+from zerobook.base import BOOL, COUNT, NOT_NEGATIVE, POSITIVE, check_params
 from functools import lru_cache
 from itertools import combinations
-from zerobook.base import check_is_fitted
+from zerobook.base import (
+    COUNT,
+    POSITIVE,
+    Interval,
+    check_is_fitted,
+    check_params,
+)
 from zerobook.metrics import ClassifierMixin
+from zerobook.neighbors import rounding, typical
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
@@ -55,7 +63,8 @@ class LinearSVC(LinearClassifierMixin, BaseEstimator):
     Parameters
     ----------
     C : float, default 1.0
-        Price of a squared hinge, positive; small means more regularisation.
+        Price of a squared hinge, positive and finite; small means more
+        regularisation.
     tol : float, default 1e-4
         Stop when the slope's length has fallen to this part of its start.
     fit_intercept : bool, default True
@@ -89,8 +98,17 @@ class LinearSVC(LinearClassifierMixin, BaseEstimator):
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
+_LINEAR_SVC_RULES = {
+    "C": POSITIVE,
+    "tol": NOT_NEGATIVE,
+    "fit_intercept": BOOL,
+    "intercept_scaling": POSITIVE,
+    "max_iter": COUNT,
+}
+
+
 def _fit_linear_svc(self, X, y):
-    _check_positive("C", self.C)
+    check_params(self, _LINEAR_SVC_RULES)
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     self.classes_ = classes = np.unique(y)
@@ -108,11 +126,6 @@ def _fit_linear_svc(self, X, y):
     self.intercept_ = np.array(weights)[:, -1] * constant
     self.n_iter_ = max(steps)
     return self
-
-
-def _check_positive(name, value):
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, got {value!r}")
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
@@ -179,20 +192,28 @@ def _move_pair(i, gap, row, diagonal, beta, F, low, high, up, down):
 # %% 1.1.4 book/foundations/kernels.md
 def linear_kernel(A, B):
     """Inner products of the rows of A (N, D) and B (M, D): (N, M)."""
-    return A @ B.T
+    return np.asarray(A, float) @ np.asarray(B, float).T
 
 
 def polynomial_kernel(A, B, gamma=1.0, degree=3, coef0=0.0):
     """``(gamma a.b + coef0) ** degree`` for all rows of A and B: (N, M)."""
-    return (gamma * (A @ B.T) + coef0) ** degree
+    return (gamma * linear_kernel(A, B) + coef0) ** degree
 
 
 def rbf_kernel(A, B, gamma=1.0):
     """``exp(-gamma |a - b|^2)`` for all rows of A and B: (N, M)."""
+    centre = typical(np.asarray(B))
+    A, B = (np.subtract(M, centre, dtype=float) for M in (A, B))
+    a, b = (gamma * np.sum(M * M, axis=1) for M in (A, B))  # (N,), (M,)
     K = A @ B.T
     K *= 2 * gamma
-    K -= gamma * np.sum(A * A, axis=1)[:, None]
-    K -= gamma * np.sum(B * B, axis=1)
+    K -= a[:, None]
+    K -= b
+    lost = 1e-9 / rounding(A.shape[1])
+    for i in np.flatnonzero(a > lost):
+        K[i] = -gamma * np.sum((A[i] - B) ** 2, axis=1)
+    for j in np.flatnonzero(b > lost):
+        K[:, j] = -gamma * np.sum((A - B[j]) ** 2, axis=1)
     return np.exp(np.minimum(K, 0, out=K), out=K)
 
 
@@ -244,13 +265,10 @@ class SVC(ClassifierMixin, BaseEstimator):
 # %% 1.1.4 book/foundations/kernels.md
 def _gamma(gamma, X):
     """The width that `gamma` asks for, as a number."""
-    if isinstance(gamma, str):
-        if gamma not in ("scale", "auto"):
-            raise ValueError(f"no gamma is named {gamma!r}: 'scale' or 'auto'")
-        spread = X.var() if gamma == "scale" else 1.0
-        return 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
-    _check_positive("gamma", gamma)
-    return float(gamma)
+    if not isinstance(gamma, str):
+        return float(gamma)
+    spread = X.var() if gamma == "scale" else 1.0
+    return 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
 
 
 def _kernel(model, A, B):
@@ -261,11 +279,7 @@ def _kernel(model, A, B):
         return linear_kernel(A, B)
     if model.kernel == "rbf":
         return rbf_kernel(A, B, model.gamma_)
-    if model.kernel == "poly":
-        return polynomial_kernel(A, B, model.gamma_, model.degree, model.coef0)
-    raise ValueError(
-        f"kernel is 'rbf', 'linear' or 'poly', not {model.kernel!r}"
-    )
+    return polynomial_kernel(A, B, model.gamma_, model.degree, model.coef0)
 
 
 # %% 1.1.4 book/foundations/kernels.md
@@ -282,9 +296,22 @@ def kernel_rows(kernel, X, megabytes=200):
 
 
 # %% 1.1.4 book/foundations/kernels.md
+_SVC_RULES = {
+    "C": POSITIVE,
+    "kernel": ["rbf", "linear", "poly", callable],
+    "degree": [Interval(int, "[0, inf)")],
+    "gamma": ["scale", "auto", *POSITIVE],
+    "coef0": [Interval(float, "(-inf, inf)")],
+    "tol": POSITIVE,
+    "max_iter": [*COUNT, -1],
+    "decision_function_shape": ["ovr", "ovo"],
+    "cache_size": POSITIVE,
+}
+
+
 def _fit_svc(self, X, y):
     """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
-    _check_positive("C", self.C)
+    check_params(self, _SVC_RULES)
     X, y = validate_data(self, X, y)
     check_classification_targets(y, at_least=2)
     X = X.astype(np.float64, copy=False)

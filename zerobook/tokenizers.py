@@ -414,7 +414,7 @@ BPETokenizer.train = classmethod(train)
 # %% 3.3 book/generative/byte_pair_encoding.md
 NEVER = float("inf"), None
 CACHE = 100_000  # pieces
-LONG = 200  # bytes of a piece
+LONG = 40  # bytes of a piece
 
 
 def encode_piece(self, piece):
@@ -681,13 +681,21 @@ def unwritten(token):
 
 
 # %% 3.3 book/generative/tokenizer_files.md
+def kind_of(model):
+    """BPE or WordPiece; files from before `tokenizers` 0.9 do not say it."""
+    if not isinstance(model, dict):
+        return None
+    silent = "BPE" if "merges" in model else "WordPiece"
+    return model.get("type", silent)
+
+
 def read_tokenizer_json(path):
     """Vocabulary, merges and specials of a `tokenizer.json`."""
     file = read_json(path)
-    model, added = file.get("model"), file.get("added_tokens") or []
+    model, added = file.get("model"), file.get("added_tokens", [])
     level = file.get("pre_tokenizer")
     expect(path, "normalizer", file, normalizer=None)
-    expect(path, "model", model, type="BPE")
+    expect(path, "model", {"type": kind_of(model)}, type="BPE")
     for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
             raise FormatError(f"{path}: model has {key}")
@@ -1077,9 +1085,12 @@ def read_word_piece_json(path):
     """Tokens in order and the options of a `tokenizer.json`."""
     file = read_json(path)
     model, steps = file.get("model"), file.get("normalizer")
-    expect(path, "model", model, type="WordPiece", unk_token="[UNK]",
+    expect(path, "model", {"type": kind_of(model)}, type="WordPiece")
+    expect(path, "model", model, unk_token="[UNK]",
            continuing_subword_prefix="##",
            max_input_chars_per_word=LONGEST_WORD)
+    if isinstance(steps, dict) and "clean_text" in steps:
+        steps = {"type": "BertNormalizer", "strip_accents": None, **steps}
     expect(path, "normalizer", steps, type="BertNormalizer", clean_text=True)
     expect(path, "pre_tokenizer", file.get("pre_tokenizer"),
            type="BertPreTokenizer")

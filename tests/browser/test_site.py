@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from zerobook.press.reading import read_book
+from tests.conftest import changed_pages, of_this_third
+from zerobook.press.exercises import unsolved
+from zerobook.press.reading import read_book, read_page
 
 pytestmark = pytest.mark.browser
 
@@ -137,7 +139,8 @@ def serious(violations):
 
 
 # One test a page: a visit takes seconds, and the tests run in two processes.
-@pytest.mark.parametrize("docname", PAGES + OTHERS)
+@pytest.mark.parametrize(
+    "docname", of_this_third(PAGES + OTHERS, changed_pages()))
 def test_a_page_is_sound(browser, address, axe, docname):
     wrong = {}
     with Visit(browser, address, docname) as visit:
@@ -165,7 +168,8 @@ def test_the_notebook_of_a_page_can_be_downloaded(browser, address, docname):
         with visit.page.expect_download() as waiting:
             visit.page.click("a.notebook")
         notebook = json.loads(Path(waiting.value.path()).read_text("utf8"))
-    page = next(p for p in read_book(ROOT).pages if p.docname == docname)
+    text = (ROOT / f"{docname}.md").read_text("utf8")
+    page, _ = read_page(docname, unsolved(text))
     code = [c["source"] for c in notebook["cells"] if c["cell_type"] == "code"]
     assert code == [cell.code for cell in page.cells]
 

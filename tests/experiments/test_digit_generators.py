@@ -11,10 +11,17 @@ pytest.importorskip("sklearn", reason="could not import sklearn")
 
 @pytest.fixture(scope="module")
 def small():
-    said = []
-    out = league.run(say=said.append, effort=0.004, seeds=1, images=50,
-                     only=("noise", "table_of_pixels", "gaussian_per_class",
-                           "copies", "gan", "vae", "vq_vae"))
+    said, bound = [], league.importance_nats
+
+    def quick(model, X, draws, **options):
+        return bound(model, X, min(draws, 2), **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(league, "importance_nats", quick)
+        out = league.run(say=said.append, effort=0.004, seeds=1, images=50,
+                         only=("noise", "table_of_pixels",
+                               "gaussian_per_class", "copies", "gan", "vae",
+                               "vq_vae"))
     assert len(said) == len(out["rows"]) - 1
     return out
 
@@ -55,11 +62,11 @@ def test_what_is_scored_is_what_is_drawn(learn):
     (_, draw, nats), = getattr(league, learn)(X, y, rng, 1.0)
     made = draw(np.arange(2000) % 10, rng)
     assert set(np.unique(made * 16)) <= set(range(17))
-    # of its own draws a model is surprised by its entropy and no more
     own, other = nats(made, None, rng), nats(X_test, y_test, rng)
-    assert own.mean() < other.mean() + 1
-    if "gaussian" not in learn:
+    assert max(own.mean(), other.mean()) < 64 * np.log(17) - 60
+    if "gaussian" not in learn:  # test_mixture.py has those
         assert np.allclose(made.mean(axis=0), X.mean(axis=0), atol=0.04)
+        assert own.mean() < other.mean() + 1
 
 
 def test_a_class_is_no_pixel_in_draws_and_in_nats():

@@ -25,12 +25,14 @@ COMPARES = re.compile(
     r"|times (as|more|less|fewer|larger|smaller)|nothing (goes|comes|lies)"
     r"|wins?|won|beats?|beaten|loses? to|ahead of|as good as|no better)\b", re.I)
 
+# A question, the goals of a page, what somebody else's paper says.
+NO_CLAIM = re.compile(r"\?\s*$|^\*Goals|\{cite")
+
 
 def claims(page, text):
     """Comparing sentences of a page under headings without an assertion.
 
-    Returns a list of (line, sentence). Questions are no claims, and the
-    words of an exercise are not the book's.
+    Returns a list of (line, sentence).
     """
     lines = text.split("\n")
     guarded = {c.line for c in page.cells if "assert" in c.code}
@@ -57,7 +59,7 @@ def claims(page, text):
         (number, line.strip())
         for found, safe in zip(sections, kept, strict=True) if not safe
         for number, line in found
-        if COMPARES.search(line) and not line.rstrip().endswith("?")
+        if COMPARES.search(line) and not NO_CLAIM.search(line)
     ]
 
 

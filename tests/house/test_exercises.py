@@ -9,12 +9,14 @@ accepts whatever was answered.
 import ast
 import contextlib
 import io
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from zerobook.press import site
 from zerobook.press.exercises import SOLUTION, leaning, tasks, unsolved
 from zerobook.press.reading import read_book, read_page
 
@@ -66,6 +68,22 @@ def test_a_page_without_its_solutions_shows_none_of_them(path):
     for task in tasks(TEXTS[path]).values():
         assert task.words, f"{task.label} solves no exercise of this page"
         assert not kept & {c.code for c in task.answer}
+
+
+@pytest.mark.parametrize("path", CHECKS)
+def test_the_default_notebook_of_a_check_has_gaps_that_are_judged(path):
+    text = unsolved(TEXTS[path])
+    notebook = json.loads(site.notebook(read_page(path, text)[0], text))
+    words = "\n".join(c["source"] for c in notebook["cells"]
+                      if c["cell_type"] == "markdown")
+    assert "Solution" not in words
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    known = [t for t in tasks(TEXTS[path]).values() if t.answer]
+    empty = [k for k, c in enumerate(code) if c["source"] == "# Your answer."]
+    assert len(empty) == len(known) >= 11
+    for k, task in zip(empty, known, strict=True):  # its check, which may fail
+        assert code[k + 1]["source"] == task.checks[0].code
+        assert code[k + 1]["metadata"]["tags"] == ["raises-exception"]
 
 
 def test_there_is_a_check_at_the_end_of_each_chapter():

@@ -505,6 +505,175 @@ def test_what_torch_can_and_we_cannot_is_refused_by_name(module, match):
         from_torch(module)
 
 
+def of_torch():
+    """One of each module that comes here, with an input."""
+    t, row = torch.nn, torch.randn
+    block = dict(d_model=4, nhead=2, dim_feedforward=6, dropout=0.0,
+                 batch_first=True)
+    encoder = t.TransformerEncoderLayer(**block)
+    return {
+        "Linear": (t.Linear(4, 3), row(5, 4)),
+        "Embedding": (t.Embedding(6, 3), torch.arange(6)),
+        "LayerNorm": (t.LayerNorm(4), row(5, 4)),
+        "RMSNorm": (t.RMSNorm(4), row(5, 4)),
+        "Dropout": (t.Dropout(0.5), row(5, 4)),
+        "Flatten": (t.Flatten(), row(5, 4, 2)),
+        "ReLU": (t.ReLU(), row(5, 4)), "Tanh": (t.Tanh(), row(5, 4)),
+        "Sigmoid": (t.Sigmoid(), row(5, 4)), "SiLU": (t.SiLU(), row(5, 4)),
+        "GELU": (t.GELU(approximate="tanh"), row(5, 4)),
+        "Conv2d": (t.Conv2d(2, 3, 3, padding=1), row(2, 2, 7, 7)),
+        "ConvTranspose2d": (t.ConvTranspose2d(2, 3, 3, stride=2),
+                            row(2, 2, 7, 7)),
+        "MaxPool2d": (t.MaxPool2d(2), row(2, 2, 7, 7)),
+        "AvgPool2d": (t.AvgPool2d(2), row(2, 2, 7, 7)),
+        "BatchNorm1d": (t.BatchNorm1d(4), row(5, 4)),
+        "BatchNorm2d": (t.BatchNorm2d(2), row(2, 2, 7, 7)),
+        "RNN": (t.RNN(4, 3, batch_first=True), row(2, 5, 4)),
+        "LSTM": (t.LSTM(4, 3, batch_first=True), row(2, 5, 4)),
+        "GRU": (t.GRU(4, 3, batch_first=True), row(2, 5, 4)),
+        "TransformerEncoderLayer": (encoder, row(2, 5, 4)),
+        "TransformerEncoder": (t.TransformerEncoder(
+            encoder, 2, t.LayerNorm(4), enable_nested_tensor=False),
+            row(2, 5, 4)),
+        "Sequential": (t.Sequential(t.Linear(4, 4), t.Dropout(0.5),
+                                    t.BatchNorm1d(4)), row(5, 4)),
+    }
+
+
+def others(value):
+    """Other values that an option might have been given."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, 0]
+    if isinstance(value, float):
+        return [value + 0.25]
+    if isinstance(value, str):
+        return ["none", "relu", "zeros"]
+    if isinstance(value, tuple) and value:
+        return [(v, *value[1:]) for v in others(value[0])]
+    return [1, 0.5] if value is None else []
+
+
+def differs(module, x):
+    """None if refused or equal, else what came out."""
+    with torch.no_grad():
+        state = {k: v.clone() for k, v in module.state_dict().items()}
+        try:
+            ours = from_torch(module, rng=0)
+        except (TypeError, ValueError):
+            return None
+        try:
+            wanted = outputs(module(x.clone()))
+        except Exception:  # a module that PyTorch itself cannot run
+            return None
+        module.load_state_dict(state)
+    x = x.numpy()
+    found = outputs(ours(x if x.dtype.kind == "i" else Tensor(x)))
+    pairs = list(zip(found, wanted, strict=True))
+    if all(a.shape == b.shape and np.allclose(a, b, atol=1e-5)
+           for a, b in pairs):
+        return None
+    return pairs
+
+
+@pytest.mark.parametrize("name", of_torch())
+def test_an_option_changed_afterwards_is_carried_or_refused(name):
+    # the kind: any attribute of any part, changed after the module was made
+    torch.manual_seed(0)
+    module, x = of_torch()[name]
+    module.eval()
+    stir_torch(module)
+    assert differs(module, x) is None and from_torch(module) is not None
+    for path, part in module.named_modules():
+        for attribute, value in list(vars(part).items()):
+            if attribute.startswith("_") or attribute == "training":
+                continue
+            for other in others(value):
+                setattr(part, attribute, other)
+                assert differs(module, x) is None, (path, attribute, other)
+            setattr(part, attribute, value)
+    assert from_torch(module) is not None
+
+
+@pytest.mark.parametrize("name", of_torch())
+def test_the_mode_of_each_part_is_carried_or_refused(name):
+    for k in range(len(list(of_torch()[name][0].modules()))):
+        module, _ = of_torch()[name]
+        module.train()
+        list(module.modules())[k].eval()
+        try:
+            again = to_torch(from_torch(module))
+        except TypeError:
+            assert k and "Transformer" in name
+            continue
+        assert [m.training for m in again.modules()] == [
+            m.training for m in module.modules()]
+
+
+def stir_torch(module):
+    """Weights that are not what a new layer has, so that each one counts."""
+    with torch.no_grad():
+        for p in module.parameters():
+            p += 0.3 * torch.randn(p.shape)
+
+
+def double(*args):
+    """A hook that changes what goes through it."""
+    return args[-1] * 2 if torch.is_tensor(args[-1]) else tuple(
+        a * 2 for a in args[-1])
+
+
+CHANGES = {
+    "forward hook": lambda m: m.register_forward_hook(double),
+    "pre-hook": lambda m: m.register_forward_pre_hook(double),
+    "backward hook": lambda m: m.register_full_backward_hook(double),
+    "backward pre-hook": lambda m: m.register_full_backward_pre_hook(double),
+    "forward": lambda m: setattr(m, "forward", lambda *a, **k: a[0]),
+    "parametrization": lambda m: torch.nn.utils.parametrizations.weight_norm(
+        m, next(n for n, _ in m.named_parameters(recurse=False))),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["Linear", "LayerNorm", "LSTM", "Sequential",
+                                  "TransformerEncoderLayer"])
+def test_what_was_put_into_a_part_afterwards_is_refused_by_name(name, change):
+    for k in range(len(list(of_torch()[name][0].modules()))):
+        module, _ = of_torch()[name]
+        path, part = list(module.named_modules())[k]
+        if change == "parametrization" and not any(
+                p.ndim > 1 for p in part.parameters(recurse=False)):
+            continue
+        CHANGES[change](part)
+        with pytest.raises((TypeError, ValueError),
+                           match=path or "the model|missing|no twin"):
+            from_torch(module)
+
+
+@pytest.mark.parametrize("path, other", [
+    ("norm2", lambda: torch.nn.Identity()),
+    ("norm1", lambda: torch.nn.RMSNorm(4)),
+    ("dropout1", lambda: torch.nn.Dropout(0.3)),
+    ("linear1", lambda: torch.nn.Linear(4, 6, bias=False)),
+    ("activation", lambda: lambda x: x),
+    ("activation", lambda: torch.nn.Softsign()),
+])
+def test_a_part_that_was_exchanged_is_refused(path, other):
+    module, _ = of_torch()["TransformerEncoderLayer"]
+    setattr(module, path, other())
+    with pytest.raises((TypeError, ValueError)):
+        from_torch(module)
+
+
+def test_nothing_is_drawn_from_torchs_generator():
+    module, _ = of_torch()["TransformerEncoder"]
+    before = torch.random.get_rng_state()
+    from_torch(module)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_every_layer_of_ours_has_a_twin_or_is_known_to_have_none():
     alone = {"Module", "Parameter", "PositionalEncoding", "ModernBlock",
              "GroupedQueryAttention", "SwiGLU", "ConditionalMLP"}

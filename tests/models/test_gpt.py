@@ -233,6 +233,34 @@ def test_losses_of_a_long_text_are_those_of_its_windows():
     np.testing.assert_allclose(whole, nats(ids[:12]))
 
 
+@pytest.mark.parametrize("ids, options, named", [
+    (range(20), {"stride": 17}, r"stride must be in 1 \.\. 16, .*: 17"),
+    (range(20), {"stride": 0}, "stride must be in"),
+    (range(20), {"stride": -1}, "stride must be in"),
+    (range(20), {"stride": 2.5}, "stride must be in"),
+    (range(20), {"batch_size": 0}, "batch_size must be 1 or more: 0"),
+    ([], {}, "not two or more whole numbers"),
+    ([3], {}, "not two or more whole numbers"),
+    ([[1, 2], [3, 4]], {}, r"shape \(2, 2\)"),
+    ([0.0, 1.0], {}, "float64"),
+    ([0, -1], {}, "token 1 is -1, none of 0 to"),
+    ([10**6, 0], {}, "token 0 is 1000000, none of 0 to"),
+])
+def test_losses_name_the_argument_that_is_wrong(ids, options, named):
+    model = stirred()
+    model.train()
+    with pytest.raises(ValueError, match=named):
+        token_losses(model, np.array(ids), **options)
+    assert model.training
+
+
+@pytest.mark.parametrize("n", [2, 3, 16, 17, 18, 40])
+@pytest.mark.parametrize("stride", [1, 5, 16, None])
+def test_every_token_but_the_first_has_a_loss(n, stride):
+    losses = token_losses(stirred(dtype="float64"), tokens(n), stride)
+    assert losses.shape == (n - 1,) and (losses > 0).all()
+
+
 # ---- the cache
 
 

@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 TICKS = "`" * 3
+HEADER = "---\nfile_format: mystnb\n---\n"  # three lines
 
 
 def cell(code, target=None, tags="", info="python"):
@@ -17,7 +18,7 @@ def cell(code, target=None, tags="", info="python"):
 
 def chapter(title, *pieces):
     """The text of a chapter."""
-    return "\n".join([f"# {title}\n", *pieces])
+    return "\n".join([f"{HEADER}# {title}\n", *pieces])
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def remembered(monkeypatch):
     return read
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_snapshot_of_the_book_imports(root, tmp_path, route, remembered):
     book = remembered(root)
@@ -214,5 +215,5 @@ def test_running_finds_what_reading_cannot(zigzag, capsys):
     assert check(root, run=False) == 0
     assert check(root) == 3
     said = capsys.readouterr().out
-    assert "book/s121.md: book/s121.md:3: ModuleNotFoundError" in said
+    assert "book/s121.md: book/s121.md:6: ModuleNotFoundError" in said
     assert "book/s122.md: ok" in said

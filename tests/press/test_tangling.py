@@ -278,7 +278,7 @@ def test_a_definition_made_on_two_pages_names_both(make_book):
     root = make_book({"one": chapter("1 A", define),
                       "two": chapter("2 B", "Prose.", define)})
     _, said = run(root)
-    assert "book/two.md:7" in said and "already at book/one.md:6" in said
+    assert "book/two.md:10" in said and "already at book/one.md:9" in said
 
 
 def test_a_module_and_a_package_of_one_name_are_refused(make_book):
@@ -291,7 +291,7 @@ def test_a_module_and_a_package_of_one_name_are_refused(make_book):
 def test_the_press_names_the_line_inside_a_long_cell(make_book):
     root = one_cell(make_book, "x = 1\n\n\ndef f():\n    return 1\n\nprint(x)")
     # title, blank, fence, option, blank, then the code's seventh line
-    assert run(root)[1].startswith("book/one.md:12: ")
+    assert run(root)[1].startswith("book/one.md:15: ")
 
 
 # --- what stands in the way -------------------------------------------------
@@ -346,7 +346,7 @@ def test_check_shows_a_diff_headed_by_the_chapters_line(make_book):
     one_cell(make_book, "def f():\n    return 2")
     code, said = run(root, check_only=True)
     assert code == STALE
-    assert "@@ book/one.md:7 -> zerobook/a.py:5 @@" in said
+    assert "@@ book/one.md:10 -> zerobook/a.py:5 @@" in said
     assert "-     return 1" in said and "+     return 2" in said
     assert (root / "zerobook/a.py").stat().st_mtime_ns == stamp
 

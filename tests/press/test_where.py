@@ -1,5 +1,9 @@
 """Every name and every line leads back to its page."""
 
+import importlib
+import inspect
+import pkgutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -57,7 +61,7 @@ def test_a_name_may_be_given_in_full_or_by_its_end(make_book):
     for name in ("a.f", "zerobook.a.f"):
         ((full, place),) = where(name, root)
         assert full == "zerobook.a.f"
-        assert place == ("1.1", "1.1 One", "book/one.md", 6)
+        assert place == ("1.1", "1.1 One", "book/one.md", 9)
     assert [p.page for _, p in where("zerobook.b", root)] == ["book/two.md"]
 
 
@@ -112,6 +116,77 @@ def test_users_are_the_other_pages_in_order(make_book):
     found = users(read_book(root))
     assert [p.section for p in found["zerobook.a", "f"]] == ["1.2", "1.3"]
     assert ("zerobook.a", "g") not in found
+
+
+# Names as users type them. The kind: a name that Python finds and `where`
+# does not, because a module passes it on, a class inherits it, or a user
+# shortens it.
+
+
+def public_names():
+    """(dotted name, object) of all that a module of the package offers."""
+    for module in pkgutil.walk_packages(zerobook.__path__, "zerobook."):
+        if module.name.split(".")[1] in ("interop", "press", "__main__"):
+            continue  # what they import need not be installed
+        held = importlib.import_module(module.name)
+        for name, thing in vars(held).items():
+            home = getattr(thing, "__module__", None) or ""
+            ours = home.startswith("zerobook.") and not home.startswith(
+                "zerobook.press")
+            if ours and not name.startswith("_") and (
+                    inspect.isclass(thing) or inspect.isfunction(thing)):
+                yield f"{module.name}.{name}"
+
+
+def test_every_name_that_a_module_offers_is_found(root, monkeypatch):
+    book = read_book(root)
+    known, imports = places(book), search.passed_on(book)
+    monkeypatch.setattr(search, "places", lambda book: known)
+    monkeypatch.setattr(search, "passed_on", lambda book: imports)
+    names = list(public_names())
+    assert len(names) > 500 and "zerobook.nn.Linear" in names
+    for name in names:
+        for typed in (name, name.removeprefix("zerobook.")):
+            ((full, place),) = search.by_name(book, typed)
+            assert full.split(".")[-1] == place_name(root, place), typed
+
+
+def place_name(root, place):
+    """The name that the chapter binds at a place."""
+    lines = (root / place.page).read_text("utf8").split("\n")
+    text = next(line for line in lines[place.line - 1 :]
+                if not line.startswith("@"))
+    return re.match(r"(?:def |class )?([\w.]+)", text)[1].split(".")[-1]
+
+
+@pytest.mark.parametrize("typed, full", [
+    ("nn.Linear", "zerobook.nn.linear.Linear"),
+    ("zerobook.nn.Linear", "zerobook.nn.linear.Linear"),
+    ("nn.ReLU", "zerobook.nn.linear.ReLU"),
+    ("nn.LSTM", "zerobook.nn.recurrent.LSTM"),
+    ("nn.Module", "zerobook.nn.module.Module"),
+    ("nn.Linear.forward", "zerobook.nn.linear.Linear.forward"),
+    ("F.relu", "zerobook.functional.relu"),
+    ("training.Module", "zerobook.nn.module.Module"),
+])
+def test_a_name_is_found_as_it_is_imported(root, typed, full):
+    ((found, _),) = where(typed, root)
+    assert found == full
+
+
+def test_an_inherited_name_is_found_in_the_class_that_has_it(root):
+    ((found, _),) = where("nn.Linear.parameters", root)
+    assert found.startswith("zerobook.nn.module.")
+
+
+def test_a_file_is_found_from_inside_the_package(root, monkeypatch):
+    whole = where("zerobook/losses.py:30", root)
+    assert where("losses.py:30", root) == whole
+    monkeypatch.chdir(root / "zerobook")
+    assert where("losses.py:30", root) == whole
+    monkeypatch.chdir(root / "zerobook" / "nn")
+    ((target, _),) = where("linear.py:30", root)
+    assert target == "zerobook/nn/linear.py"
 
 
 def test_where_works_from_an_installed_wheel(wheel, tmp_path):

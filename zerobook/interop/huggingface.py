@@ -354,7 +354,7 @@ def load_tokenizer(folder, vocab_size):
     path = folder / "tokenizer.json"
     if path.exists():
         model = tokenizers.read_json(path).get("model")
-        pieces = isinstance(model, dict) and model.get("type") == "WordPiece"
+        pieces = tokenizers.kind_of(model) == "WordPiece"
     else:
         pieces = (folder / "vocab.txt").exists()
         if not pieces and not (folder / "vocab.json").exists():

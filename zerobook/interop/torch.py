@@ -221,7 +221,10 @@ def block_options(m):
     bend = m.activation
     if not isinstance(bend, str):
         bend = getattr(bend, "func", bend)  # of a partial
+        home = getattr(bend, "__module__", None) or ""
         bend = getattr(bend, "__name__", type(bend).__name__).lower()
+        if home.partition(".")[0] not in ("", "torch", "zerobook"):
+            raise TypeError(f"activation {bend} of {home}")
     if not hasattr(functional, bend):
         raise TypeError(f"activation {bend} is no name in functional")
     return {"d_model": m.self_attn.embed_dim,
@@ -333,13 +336,18 @@ def leaf(self, module, path):
         raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
     if there is not nn:
         options |= TOLD.get(kind, {})
+        if kind == "Embedding":  # or PyTorch would draw one
+            options["_weight"] = pytorch().empty(module.weight.shape)
         if "activation" in options:
             name = options["activation"]
             bend = getattr(there.functional, name)
             options["activation"] = (
                 partial(bend, approximate="tanh") if name == "gelu" else bend
             )
-    return make(**options).train(module.training)
+    try:
+        return make(**options).train(module.training)
+    except ArithmeticError as error:  # a width of 0, for instance
+        raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
 
 
 Twins.leaf = leaf
@@ -488,6 +496,57 @@ def from_torch(module, *, rng=None):
     Section 2.1.3.
     """
     out = Twins(nn, rng)(module)
+    refuse_what_was_lost(module, out)
     load_torch_state_dict(out, module.state_dict())
     same_ties(module, out)
     return out
+
+
+# %% 2.1.3 book/deep_learning/to_pytorch.md
+SAME_NUMBERS = {  # options that change no output, and what is judged above
+    "inplace", "activation", "enable_nested_tensor", "use_nested_tensor",
+    "mask_check",
+}
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
+         "_backward_pre_hooks")
+
+
+def refuse_what_was_lost(module, out):
+    """TypeError for a part of PyTorch's `module` that `out` cannot have."""
+    torch = pytorch()
+    with torch.device("meta"):  # no memory, and nothing is drawn
+        again = Twins(torch.nn)(out)
+    parts = dict(again.named_modules(remove_duplicate=False))
+    for path, part in module.named_modules(remove_duplicate=False):
+        place = f"{path or 'the model'} ({type(part).__name__})"
+        if any(getattr(part, hooks) for hooks in HOOKS):
+            raise TypeError(f"{place}: hooks stay in PyTorch")
+        if path.rpartition(".")[2] == "activation":
+            continue
+        if type(part) is not type(parts.get(path)):
+            raise TypeError(f"{place}: no part of ours is like it")
+        for name, value in vars(part).items():
+            if callable(value) and hasattr(type(part), name):
+                raise TypeError(f"{place}: {name} was replaced")
+        refuse_other_options(place, part, parts[path])
+
+
+def refuse_other_options(place, part, twin):
+    """TypeError for an option in which two modules of PyTorch differ."""
+    for name, value in vars(twin).items():
+        mine = vars(part).get(name)
+        if name in SAME_NUMBERS or not plain(value) or mine == value:
+            continue
+        if name == "eps" and mine is None:  # the dtype's, as a number here
+            continue
+        if name == "dropout" and hasattr(part, "mode"):  # of one RNN layer
+            continue
+        if not isinstance(value, tuple) or mine != value[0]:
+            raise TypeError(f"{place}: {name}={mine!r}, only {value!r} here")
+
+
+def plain(value):
+    """Whether an attribute is an option: a number, a text, or some."""
+    if isinstance(value, tuple | list):
+        return all(map(plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -273,17 +273,24 @@ def token_losses(model, ids, stride=None, batch_size=32):
     model : GPT
     ids : ndarray of int, shape (n,)
     stride : int, optional
-        Tokens from one window to the next; half a context by default.
+        Tokens from one window to the next, in ``1 .. n_positions``; half a
+        context by default.
     batch_size : int
 
     Returns
     -------
     ndarray of shape (n - 1,)
         Nats; ``log(V)`` each for a model that knows nothing. Section 3.3.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two tokens or one is not in ``0 .. V-1``, or
+        an option is out of its range.
     """
-    ids, size = np.asarray(ids), model.config.n_positions
-    size = min(size, len(ids) - 1)
-    starts = _windows(len(ids) - 1, size, stride or max(size // 2, 1))
+    ids, size = _check_losses(model, ids, stride, batch_size)
+    stride = max(size // 2, 1) if stride is None else stride
+    starts = _windows(len(ids) - 1, size, stride)
     before, losses, done = model.training, np.empty(len(ids) - 1), 0
     model.eval()
     for some in np.split(starts, range(batch_size, len(starts), batch_size)):
@@ -296,6 +303,25 @@ def token_losses(model, ids, stride=None, batch_size=32):
             done = start + size
     model.train(before)
     return losses
+
+
+# %% 3.3 book/generative/gpt_on_the_book.md
+def _check_losses(model, ids, stride, batch_size):
+    """The arguments of `token_losses`: ids, and the length of a window."""
+    ids, c = np.asarray(ids), model.config
+    if ids.ndim != 1 or len(ids) < 2 or ids.dtype.kind not in "iu":
+        raise ValueError(f"ids: {ids.dtype} of shape {ids.shape}, not two "
+                         "or more whole numbers in a row")
+    wrong = np.flatnonzero((ids < 0) | (ids >= c.vocab_size))
+    if len(wrong):
+        raise ValueError(f"ids: token {wrong[0]} is {ids[wrong[0]]}, none of "
+                         f"0 to {c.vocab_size - 1}")
+    if stride is not None and stride not in range(1, c.n_positions + 1):
+        raise ValueError(f"stride must be in 1 .. {c.n_positions}, the "
+                         f"model's n_positions: {stride}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more: {batch_size}")
+    return ids, min(c.n_positions, len(ids) - 1)
 
 
 # %% 3.3 book/generative/kv_cache.md

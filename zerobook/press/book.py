@@ -1,12 +1,14 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Make the book: check the package, run the pages, weave the site."""
 
+import contextlib
 import functools
 import gc
 import http.server
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -60,8 +62,9 @@ def sphinx(root, whole, say=print, digests=None):
             stdout=subprocess.PIPE,
             stderr=complaints,
         )
-        with run.stdin:
-            json.dump(digests, run.stdin)
+        with contextlib.suppress(BrokenPipeError):  # it says itself why
+            with run.stdin:
+                json.dump(digests, run.stdin)
         for line in run.stdout:
             if line.startswith(("reading ", "written ")):
                 say(line.rstrip())
@@ -119,6 +122,16 @@ def build(root, page=None, say=print):
 
 
 # %% book/press/building.md
+def no_port(port):
+    """Why the site cannot be shown at a port, or None: asked before a build."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        return f"port {port}: {why}. Name another: make serve PORT=8001"
+    return None
+
+
 def serve(root, port=8000):
     """Show the finished site on this machine alone, until Ctrl-C."""
     folder = str(Path(root, "_build", "html"))

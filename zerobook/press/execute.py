@@ -237,7 +237,9 @@ def records_named(words, root):
 
 
 # %% book/press/executing.md
-ASKS = re.compile(r'(?<!np\.)(?<!def )\bwhere\((?:"([\w.]+)"\))?')
+ASKS = re.compile(
+    r'(?<!def )(?:(?<![\w.])|\bzerobook\.)where\((?:"([\w.]+)"\))?'
+)
 
 
 @functools.cache

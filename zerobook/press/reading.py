@@ -374,11 +374,26 @@ def read_book(root):
 
 
 # %% book/press/reading.md
+NO_HEADER = (
+    "the page has cells, and its front matter does not say "
+    "`file_format: mystnb`: none of them would run"
+)
+
+
+def is_notebook(text):
+    """Whether the front matter makes MyST-NB see the page's cells."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    says = re.compile(r"file_format: *['\"]?mystnb['\"]?\s*")
+    return any(map(says.fullmatch, lines[: front_matter_end(lines)]))
+
+
 def add_page(book, path, part, given):
     """Read one chapter into `book`."""
     text, problems = read_text(book.root, path)
     page, more = read_page(path, text)
     page.part, page.given = part, given
+    if page.cells and not is_notebook(text):
+        problems.append(Problem(path, 1, NO_HEADER))
     book.pages.append(page)
     book.problems += problems + more
 

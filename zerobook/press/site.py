@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 from sphinx.locale import get_translation
+from sphinx.search.en import SearchEnglish
 from zerobook.press.exercises import SOLUTION, unsolved
 from zerobook.press.notebooks import (
     NOTHING,
@@ -155,6 +156,10 @@ def is_thebe(item):
     return "thebe" in words.lower()
 
 
+STOP = re.compile(
+    r'(<span class="math notranslate nohighlight">\\\([^<]*?\\\)</span>)'
+    r"([,.;:!?)’”]+)"
+)
 NO_LIST = 'role="list" class="citation-list"'
 THEBE = re.compile(
     r"(?s)<script type=\"text/x-thebe-config\">.*?</script>"
@@ -168,6 +173,8 @@ def slim(context):
         files = context.get(kind, [])
         files[:] = [item for item in files if not is_thebe(item)]
     body = THEBE.sub("", context.get("body", ""))
+    body = body.replace(' id="exercise-content"', "")  # once an exercise
+    body = STOP.sub(r'<span class="kept-together">\1\2</span>', body)
     context["body"] = body.replace(NO_LIST, NO_LIST[12:])
 
 
@@ -184,6 +191,30 @@ def copy_mathjax(folder):
             shutil.copytree(source / path, target, dirs_exist_ok=True)
         elif not target.exists():
             shutil.copy(source / path, target)
+
+
+# %% book/press/site.md
+class BookSearch(SearchEnglish):
+    """English words, numbers of sections, and pairs of Japanese letters."""
+
+    WORD = re.compile(r"\d+(?:\.\d+)+|\w+")
+    JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]{2,}")
+    js_splitter_code = r"""
+var splitQuery = (query) =>
+  query.match(/\d+(?:\.\d+)+|[\p{Letter}\p{Number}_]+/gu) || [];
+"""
+
+    def split(self, text):
+        """The words of a text, as the index takes them."""
+        words = self.WORD.findall(text)
+        runs = self.JAPANESE.findall(text)
+        return words + [run[i : i + 2] for run in runs
+                        for i in range(len(run) - 1)]
+
+    def word_filter(self, word):
+        """Whether a word is worth a place in the index."""
+        pair = len(word) == 2 and self.JAPANESE.fullmatch(word)
+        return bool(pair) or super().word_filter(word)
 
 
 # %% book/press/site.md
@@ -282,8 +313,7 @@ def sources(env):
     from pybtex.backends.markdown import Backend
 
     domain, markdown = env.get_domain("cite"), Backend("utf-8")
-    entries = {k: v for file in domain.bibdata.bibfiles.values()
-               for k, v in file.data.entries.items()}
+    entries = domain.bibdata.data.entries
     return {
         c.key: (c.formatted_entry.label, authors(entries[c.key]),
                 c.formatted_entry.text.render(markdown))
@@ -364,6 +394,7 @@ def setup(app):
     app.add_config_value("zerobook_address", "", "html", [str])
     app.add_config_value("zerobook_repository", "", "html", [str])
     app.config.mathjax_path = "mathjax/tex-mml-chtml.js"
+    app.add_search_language(BookSearch)
     app.connect("config-inited", configure)
     app.connect("html-page-context", finish_page, priority=900)
     app.connect("build-finished", finish_site)

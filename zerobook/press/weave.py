@@ -101,6 +101,7 @@ class Loom:
         self.built = known["built"]
         self.short = short_names(self.modules)
         self.marks, self.digests, self.written = {}, dict(digests), 0
+        self.ran = [p for p in self.pages.values() if p.path in self.digests]
 
     def page_at(self, path):
         """The page whose file is at `path`."""
@@ -149,7 +150,7 @@ def sign(app, docname, source):
     if record is None:
         complain(docname, "not run yet; `make book` runs it")
     source[0] = signed(source[0], mark)
-    app.env.zerobook_marks[docname] = mark if record else ""
+    app.env.zerobook_state[docname] = mark, bool(record)
     mode = "cache" if record else "off"
     app.env.mystnb_config = app.env.mystnb_config.copy(execution_mode=mode)
 
@@ -157,13 +158,13 @@ def sign(app, docname, source):
 # %% book/press/weaving.md
 def outdated(app, env, added, changed, removed):
     """Pages whose text stands but whose modules have changed."""
-    if not hasattr(env, "zerobook_marks"):
-        env.zerobook_marks = {}
+    if not hasattr(env, "zerobook_state"):
+        env.zerobook_state = {}
     return [
         docname
-        for docname, mark in env.zerobook_marks.items()
-        if docname in app.loom.pages
-        and mark != app.loom.digest(app.loom.pages[docname])
+        for docname, (mark, ran) in env.zerobook_state.items()
+        if (page := app.loom.pages.get(docname))
+        and (mark != app.loom.digest(page) or not ran and page in app.loom.ran)
     ]
 
 

@@ -1,6 +1,8 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """Say which page of the book built a thing."""
 
+import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -67,17 +69,61 @@ def users(book):
 
 
 # %% book/press/where.md
+SHORT = {"F": "functional"}
+
+
+def passed_on(book):
+    """What modules import from modules: full name -> full name."""
+    found = {}
+    for _, cell in book.cells():
+        module = module_of(cell.target) if cell.target else None
+        for node in getattr(tree_of(cell), "body", []) if module else []:
+            if isinstance(node, ast.ImportFrom) and node.module != module:
+                for alias in node.names:
+                    here = f"{module}.{alias.asname or alias.name}"
+                    found[here] = f"{node.module}.{alias.name}"
+    return found
+
+
+def at_home(full, imports):
+    """A full name, its imports followed; a tail such as `.forward` is kept."""
+    parts = full.split(".")
+    for end in range(len(parts), 1, -1):
+        head = ".".join(parts[:end])
+        if head in imports:
+            return at_home(".".join([imports[head], *parts[end:]]), imports)
+    return full
+
+
+# %% book/press/where.md
+def asked(full):
+    """The full name under which the package holds a thing, or None."""
+    parts = full.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:end]))
+            for part in parts[end:]:
+                thing = getattr(thing, part)
+            return name_of(thing)
+        except (ImportError, AttributeError, ValueError):
+            continue
+    return None
+
+
 def by_name(book, name):
     """Places of a name, given in full or by its end."""
-    known = places(book)
+    known = {f"{m}.{name}": place for (m, name), place in places(book).items()}
     wanted = name.removeprefix("zerobook.").split(".")
-    found = []
-    for (module, qualified), place in known.items():
-        full = f"{module}.{qualified}".split(".")
-        if full[-len(wanted) :] == wanted:
-            found.append((f"{module}.{qualified}", place))
-    exact = [item for item in found if item[0] == f"zerobook.{name}"]
-    return exact or found or by_module(book, name)
+    wanted[0] = SHORT.get(wanted[0], wanted[0])
+    full = at_home(".".join(["zerobook", *wanted]), passed_on(book))
+    if full in known:
+        return [(full, known[full])]
+    found = [(other, place) for other, place in known.items()
+             if other.split(".")[-len(wanted) :] == wanted]
+    found = found or by_module(book, full)
+    if not found and (other := asked(full)) in known:
+        return [(other, known[other])]
+    return found
 
 
 def by_module(book, name):
@@ -95,13 +141,23 @@ def by_module(book, name):
 SIGNPOST = re.compile(r"# %% (?:[\d.]+ )?(\S+\.md)$")
 
 
+def target_of(book, path):
+    """The module's path, of a file given in full or by its end."""
+    there = Path(path).absolute() if Path(path).is_file() else Path(path)
+    parts = there.as_posix().split("/")
+    if "zerobook" in parts:
+        last = len(parts) - 1 - parts[::-1].index("zerobook")
+        return "/".join(parts[last:])
+    targets = {cell.target for _, cell in book.cells() if cell.target}
+    ends = [target for target in targets if target.endswith(f"/{path}")]
+    if len(ends) != 1:
+        raise ValueError(f"{path} is no file of zerobook")
+    return ends[0]
+
+
 def by_line(book, path, number):
     """The place that a line of a module came from, in a list."""
-    parts = Path(path).as_posix().split("/")
-    if "zerobook" not in parts:
-        raise ValueError(f"{path} is no file of zerobook")
-    last = len(parts) - 1 - parts[::-1].index("zerobook")
-    target = "/".join(parts[last:])
+    target = target_of(book, path)
     cells = [(p, c) for p, c in book.cells() if c.target == target]
     if not cells:
         raise ValueError(f"no chapter writes {target}")
