@@ -1,4 +1,4 @@
-"""`python -m bench [models] [build] [engine]`: tables, and results.json."""
+"""`python -m bench [models] [build] [engine] [byte_pairs]`: tables, and json."""
 
 import argparse
 import json
@@ -8,14 +8,15 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import build, engine, models
+from bench import build, byte_pairs, engine, models
 
 
 def arguments():
     """What to measure."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="*", help="models, build, engine; all"
-                        " three by default",
+    parser.add_argument("what", nargs="*", help="models, build, engine:"
+                        " these three by default; byte_pairs, which takes ten"
+                        " minutes",
                         default=["models", "build", "engine"])
     parser.add_argument("--cases", type=lambda text: text.split(","),
                         help=f"of the engine: {','.join(engine.CASES)}")
@@ -55,6 +56,9 @@ def main():
             lambda text: print(text, flush=True), chosen.cases,
             chosen.rounds, chosen.threads,
         )
+    if "byte_pairs" in chosen.what:
+        result["byte_pairs"] = byte_pairs.measure(
+            lambda text: print(text, flush=True))
     result["load_after"] = os.getloadavg()
     path = Path(__file__).with_name("results.json")
     path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -126,3 +126,17 @@ def test_a_generator_as_random_state_is_drawn_from_once_per_fit():
     X, _ = make_blobs(100, centers=7, rng=0)
     one, two = (KMeans(7, random_state=5).fit(X) for _ in range(2))
     assert (one.cluster_centers_ == two.cluster_centers_).all()
+
+
+@pytest.mark.parametrize("shift", [1e8, 1e10])
+def test_two_far_groups_keep_their_digits(shift):
+    # at 1e10, |c|² - 2 c·x has steps of 16,384: who is nearer is not in it
+    rng = np.random.default_rng(0)
+    near = np.concatenate([rng.normal(size=(20, 2)), rng.normal(9, 1, (20, 2))])
+    X = np.concatenate([near, near + shift])
+    model = KMeans(4, n_init=5, random_state=0).fit(X)
+    far = ((X[:, None] - model.cluster_centers_) ** 2).sum(axis=2)
+    assert (model.labels_ == far.argmin(axis=1)).all()
+    # a centre at 1e10 has steps of 2e-6
+    assert model.inertia_ == pytest.approx(far.min(axis=1).sum(), rel=1e-7)
+    assert sorted(np.bincount(model.labels_)) == [20] * 4

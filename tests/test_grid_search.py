@@ -106,3 +106,27 @@ def test_what_the_model_lacks_the_search_lacks():
 )
 def test_a_search_passes_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+# -- kind: a score that is no number is never the best -----------------------
+
+
+def test_a_score_of_nan_ranks_last_and_is_said():
+    X, y = load_diabetes()
+    scores = {0.1: 0.2, 1.0: np.nan, 10.0: 0.5, 100.0: 0.2}
+    search = GridSearchCV(
+        Ridge(), {"alpha": [*scores]}, scoring=lambda m, X, y: scores[m.alpha]
+    )
+    with pytest.warns(UserWarning, match="1 of 4 combinations score NaN"):
+        search.fit(X, y)
+    assert search.best_params_ == {"alpha": 10.0}
+    assert search.cv_results_["rank_test_score"].tolist() == [2, 4, 1, 2]
+
+
+def test_no_score_at_all_is_an_error():
+    X, y = load_diabetes()
+    search = GridSearchCV(
+        Ridge(), {"alpha": [1.0]}, scoring=lambda m, X, y: np.nan
+    )
+    with pytest.raises(ValueError, match="all of them are NaN"):
+        search.fit(X, y)

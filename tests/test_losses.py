@@ -10,8 +10,6 @@ from hypothesis.extra.numpy import arrays
 from zerobook import losses
 from zerobook.gradcheck import gradcheck
 
-F = torch.nn.functional
-
 finite = st.floats(-50, 50)
 logits_2d = arrays(float, (4, 3), elements=finite)
 rng = np.random.default_rng(0)
@@ -21,9 +19,11 @@ YES = rng.integers(0, 2, size=(6, 4)).astype(float)
 
 # One row a loss: ours, its gradient, PyTorch's, prediction, target.
 TABLE = {
-    "squared_error": (lambda a, b: 0.5 * F.mse_loss(a, b), Z, YES),
-    "binary_cross_entropy": (F.binary_cross_entropy_with_logits, Z, YES),
-    "cross_entropy": (F.cross_entropy, Z, CLASSES),
+    "squared_error": (lambda F, a, b: 0.5 * F.mse_loss(a, b), Z, YES),
+    "binary_cross_entropy": (
+        lambda F, a, b: F.binary_cross_entropy_with_logits(a, b), Z, YES
+    ),
+    "cross_entropy": (lambda F, a, b: F.cross_entropy(a, b), Z, CLASSES),
 }
 each_loss = pytest.mark.parametrize("name", TABLE)
 
@@ -32,7 +32,7 @@ each_loss = pytest.mark.parametrize("name", TABLE)
 def test_value_and_gradient_are_pytorchs(name):
     oracle, y_hat, y = TABLE[name]
     y_hat_t = torch.tensor(y_hat, requires_grad=True)
-    loss = oracle(y_hat_t, torch.tensor(y))
+    loss = oracle(torch.nn.functional, y_hat_t, torch.tensor(y))
     loss.backward()
     assert np.isclose(getattr(losses, name)(y_hat, y), loss.item(), rtol=1e-12)
     ours = getattr(losses, name + "_backward")(1.0, y_hat, y)
@@ -94,6 +94,7 @@ def test_cross_entropy_takes_any_leading_axes():
 
 
 def test_the_loss_of_logarithms_is_pytorchs_and_saves_a_softmax():
+    F = torch.nn.functional
     log_p = F.log_softmax(torch.tensor(Z), dim=-1)
     theirs = F.nll_loss(log_p, torch.tensor(CLASSES)).item()
     assert np.isclose(losses.nll_loss(log_p.numpy(), CLASSES), theirs)
@@ -141,3 +142,52 @@ def test_cross_entropy_ignores_a_constant_added_to_all_scores(z, c):
 def test_losses_are_never_negative(z):
     assert losses.cross_entropy(z, [0, 1, 2, 0]) >= 0
     assert losses.binary_cross_entropy(z, z > 0) >= 0
+
+
+# -- kind: the type and the shape of what comes in never change the answer ---
+
+EVERY = {
+    "squared_error": ([0, 3, 100], [100, 0, 100]),
+    "binary_cross_entropy": ([0, 3, 100], [1, 0, 1]),
+    "hinge": ([0, 3, 100], [1, 1, 1]),
+    "cross_entropy": ([[0, 100, 3], [100, 0, 100]], [0, 1]),
+    "nll_loss": ([[0, 100, 3], [100, 0, 100]], [0, 1]),
+}
+TYPES = [np.uint8, np.int8, np.int32, np.int64, np.uint64, np.float16]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", EVERY)
+def test_a_loss_and_its_gradient_are_right_for_every_type(name, dtype):
+    y_hat, y = map(np.array, EVERY[name])
+    indices = name in ("cross_entropy", "nll_loss")
+    kind = np.uint8 if dtype == np.float16 and indices else dtype
+    for function in (name, name + "_backward"):
+        f = getattr(losses, function, None)
+        if f is None:
+            continue  # nll_loss has no rule of its own
+        g = (1.0,) if function.endswith("backward") else ()
+        right = f(*g, y_hat.astype(float), y)
+        ours = f(*g, y_hat.astype(dtype), y.astype(kind))
+        np.testing.assert_allclose(ours, right, rtol=1e-12)
+
+
+def test_boolean_classes_are_no_mask():
+    z, y = np.log([[0.9, 0.1], [0.9, 0.1]]), np.array([True, True])
+    assert np.isclose(losses.cross_entropy(z, y), -np.log(0.1))
+    grad = losses.cross_entropy_backward(1.0, z, y)
+    np.testing.assert_allclose(grad, [[0.45, -0.45]] * 2)
+
+
+@pytest.mark.parametrize("name", ["squared_error", "binary_cross_entropy", "hinge"])
+@pytest.mark.parametrize("backward", ["", "_backward"])
+def test_shapes_that_would_broadcast_are_refused(name, backward):
+    f, g = getattr(losses, name + backward), (1.0,) if backward else ()
+    for y_hat, y in (((3, 1), (3,)), ((3,), (3, 1)), ((), (3,)), ((3,), (1,))):
+        with pytest.raises(ValueError, match="targets .* for predictions"):
+            f(*g, np.ones(y_hat), np.ones(y))
+
+
+def test_sides_of_a_hinge_are_minus_or_plus_one():
+    with pytest.raises(ValueError, match="-1 or"):
+        losses.hinge(np.array([1.0, 2.0]), np.array([0, 1]))

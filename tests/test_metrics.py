@@ -98,3 +98,52 @@ def test_the_mixins_score_by_accuracy_and_by_r2():
     regress = type("Regress", (metrics.RegressorMixin, Echo), {})()
     assert classify.score([1, 2, 2, 4], [1, 2, 3, 4]) == 0.75
     assert regress.score([1.0, 2.0, 2.0], [1.0, 2.0, 3.0]) == 0.5
+
+
+# -- kind: the type of the numbers never changes a score --------------------
+
+TYPES = [np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64, bool,
+         np.float16, np.float32]  # fmt: skip
+SCORES = [*NAMES, "mean_squared_error", "r2_score"]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_is_right_for_every_type_of_number(name, dtype):
+    # 0 less 100 wraps around in bytes, 100 ** 2 in int8 and in float16's 11
+    # bits of precision; the right value is the one of float64
+    y, y_hat = np.array([0, 100, 3, 100, 1]), np.array([100, 0, 3, 100, 100])
+    y, y_hat = y.astype(dtype), y_hat.astype(dtype)
+    score = getattr(metrics, name)
+    wide = score(y.astype(float), y_hat.astype(float))
+    np.testing.assert_array_equal(score(y, y_hat), wide)
+    np.testing.assert_array_equal(score(y, y_hat.astype(float)), wide)
+
+
+@pytest.mark.parametrize("name", ["accuracy_score", "confusion_matrix"])
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (([[1, 0], [1, 1]], [[1, 0], [0, 1]]), "one entry a row"),
+        (([1, 2], ["1", "2"]), "numbers as truth and text"),
+        ((["1", "2"], [1, 2]), "text as truth and numbers"),
+        (([0, 1], [0.2, 0.9]), "fraction"),
+        (([0.0, np.nan], [0, 1]), "fraction or NaN"),
+    ],
+)
+def test_what_is_no_pair_of_labels_is_refused(name, pair, words):
+    with pytest.raises(ValueError, match=words):
+        getattr(metrics, name)(*pair)
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "r2_score"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_prediction_that_is_no_number_has_no_score(name, bad):
+    with pytest.raises(ValueError):
+        getattr(metrics, name)([1.0, 2.0], [1.0, bad])
+
+
+def test_a_constant_truth_whose_mean_is_rounded_is_constant():
+    # the mean of three times 0.1 is not 0.1
+    assert metrics.r2_score([0.1] * 3, [0.2] * 3) == 0.0
+    assert metrics.r2_score([0.1] * 3, [0.1] * 3) == 1.0

@@ -102,3 +102,29 @@ def test_iris_is_learned_far_above_the_baseline():
     X, y = load_iris()
     A, B, a, b = train_test_split(X, y, test_size=45, stratify=y, rng=0)
     assert KNeighborsClassifier().fit(A, a).score(B, b) > 0.9
+
+
+# -- kind: distances keep their digits, wherever the data lie ----------------
+
+PLACES = {
+    "around zero": lambda X: X,
+    "far from zero": lambda X: X + 1e8,
+    "one outlier": lambda X: np.where(np.arange(len(X)) == 0, 1e9, X.T).T,
+    "two far groups": lambda X: X + 1e9 * (np.arange(len(X)) % 2)[:, None],
+    "whole numbers": np.round,
+    "all equal": lambda X: np.ones_like(X),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("k", [1, 4, 60])
+def test_the_long_way_finds_the_same_rows_in_the_same_order(place, k):
+    rng = np.random.default_rng(k)
+    X = PLACES[place](rng.normal(size=(60, 3)))
+    far = ((X[:, None] - X) ** 2).sum(axis=2)
+    numbers = np.broadcast_to(np.arange(60), far.shape)
+    order = np.lexsort((numbers, far), axis=1)[:, :k]
+    distances, rows = nearest(X, X, k)
+    np.testing.assert_array_equal(rows, order)
+    right = np.sqrt(np.take_along_axis(far, order, axis=1))
+    np.testing.assert_allclose(distances, right, rtol=1e-14)

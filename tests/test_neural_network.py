@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from oracles import torch
+from oracles import oracle, torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import Ridge
-
 from zerobook.activations import (
     gelu,
     gelu_backward,
@@ -28,6 +26,7 @@ from zerobook.gradcheck import gradcheck
 from zerobook.losses import cross_entropy, cross_entropy_backward
 from zerobook.model_selection import train_test_split
 from zerobook.neural_network import (
+    ActivationLayer,
     LinearLayer,
     RandomLayerClassifier,
     adam,
@@ -49,12 +48,14 @@ from zerobook.neural_network import (
 from zerobook.preprocessing import one_hot
 
 ACTIVATIONS = {
-    "identity": (identity, identity_backward, torch.nn.Identity()),
-    "relu": (relu, relu_backward, torch.nn.ReLU()),
-    "tanh": (tanh, tanh_backward, torch.nn.Tanh()),
-    "sigmoid": (sigmoid, sigmoid_backward, torch.nn.Sigmoid()),
-    "gelu": (gelu, gelu_backward, torch.nn.GELU(approximate="tanh")),
-    "silu": (silu, silu_backward, torch.nn.SiLU()),
+    "identity": (identity, identity_backward, lambda: torch.nn.Identity()),
+    "relu": (relu, relu_backward, lambda: torch.nn.ReLU()),
+    "tanh": (tanh, tanh_backward, lambda: torch.nn.Tanh()),
+    "sigmoid": (sigmoid, sigmoid_backward, lambda: torch.nn.Sigmoid()),
+    "gelu": (
+        gelu, gelu_backward, lambda: torch.nn.GELU(approximate="tanh")
+    ),
+    "silu": (silu, silu_backward, lambda: torch.nn.SiLU()),
 }
 
 
@@ -77,6 +78,7 @@ def test_one_hot_agrees_with_torch_for_any_shape():
 
 @pytest.mark.parametrize("targets", [[0, 3], [-1, 0]])
 def test_one_hot_refuses_a_class_outside_its_range(targets):
+    # the range is promised: "If a class lies outside ``0 .. n_classes-1``"
     with pytest.raises(IndexError, match=r"0 \.\. 2"):
         one_hot(targets, 3)
 
@@ -89,7 +91,7 @@ def test_read_out_is_scikit_learns_ridge(alpha):
     rng = np.random.default_rng(0)
     H, T = rng.normal(size=(50, 20)) + 3, rng.normal(size=(50, 4))
     weight, bias = ridge_read_out(H, T, alpha)
-    ridge = Ridge(alpha=alpha).fit(H, T)
+    ridge = oracle("sklearn.linear_model").Ridge(alpha=alpha).fit(H, T)
     np.testing.assert_allclose(weight, ridge.coef_.T, atol=1e-10)
     np.testing.assert_allclose(bias, ridge.intercept_, atol=1e-10)
 
@@ -183,9 +185,9 @@ def test_whole_network_agrees_with_torch(name):
     layers = mlp((5, 6, 4, 3), f, f_backward, rng=1)
     net = torch.nn.Sequential(
         torch.nn.Linear(5, 6),
-        module,
+        module(),
         torch.nn.Linear(6, 4),
-        module,
+        module(),
         torch.nn.Linear(4, 3),
     ).double()
     with torch.no_grad():
@@ -233,7 +235,41 @@ def test_a_network_keeps_its_dtype_through_training(dtype):
     assert kinds == {np.dtype(dtype)}
 
 
+def test_a_linear_layer_keeps_its_input_and_its_gradients():
+    layer = LinearLayer(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5.0, 6.0]))
+    X, g = np.array([[1.0, -1.0], [0.0, 2.0]]), np.array([[1.0, 0], [0, 10.0]])
+    assert layer.forward(X).tolist() == [[3.0, 4.0], [11.0, 14.0]]
+    assert layer.backward(g).tolist() == [[1.0, 3.0], [20.0, 40.0]]
+    dweight, dbias = layer.gradients()
+    assert dweight.tolist() == [[1.0, 0.0], [-1.0, 20.0]]
+    assert dbias.tolist() == [1.0, 10.0]
+    assert layer.parameters()[0] is layer.weight
+    assert layer.parameters()[1] is layer.bias
+
+
+def test_an_activation_layer_hands_input_and_output_to_its_rule():
+    layer = ActivationLayer(lambda x: 10 * x, lambda g, x, y: (g, x, y))
+    assert layer.forward(2.0) == 20.0 and layer.forward(3.0) == 30.0
+    assert layer.backward(7.0) == (7.0, 3.0, 30.0)  # of the last forward
+    assert layer.parameters() == layer.gradients() == []
+
+
+def test_forward_goes_first_to_last_and_backward_last_to_first():
+    layers = [
+        ActivationLayer(lambda x, k=k: [*x, k], lambda g, x, y, k=k: [*g, -k])
+        for k in (1, 2, 3)
+    ]
+    assert forward(layers, []) == [1, 2, 3]
+    assert backward(layers, []) == [-3, -2, -1]
+
+
 # -- starting values -------------------------------------------------------
+
+
+def test_each_layer_of_a_network_has_draws_of_its_own():
+    layers = mlp((6, 6, 6, 6), rng=0)
+    one, two, three = (layer.weight for layer in layers[::2])
+    assert not np.any(one == two) and not np.any(two == three)
 
 
 def test_he_keeps_the_second_moment_through_relu():

@@ -178,7 +178,8 @@ FLOORS = [
     """activations losses optim gradcheck linear_model neighbors cluster svm
     neural_network decomposition preprocessing model_selection metrics base
     persistence datasets bandit probability linear_algebra scalar_autograd
-    tokenizers sampling mixture music safetensors data plot records memory""",
+    tokenizers sampling mixture music safetensors data plot records memory
+    git_lfs""",
     "autograd functional",
     "nn",
     "training",

@@ -53,3 +53,12 @@ def test_it_stands_in_scikit_learns_pipeline():
     pipe = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
     plain = LinearRegression().fit(X, y)  # least squares ignores the scale
     assert np.allclose(pipe.predict(X), plain.predict(X))
+
+
+@pytest.mark.parametrize("N", [2, 3, 10, 1000, 5000])
+@pytest.mark.parametrize("value", [0.1, -7.3, 1e8 / 3, 1e-30])
+def test_rounding_of_the_mean_is_no_spread_however_many_rows(N, value):
+    X = np.column_stack([np.full(N, value), np.arange(N)])
+    ours, theirs = StandardScaler().fit(X), oracle.StandardScaler().fit(X)
+    assert ours.scale_[0] == theirs.scale_[0] == 1.0
+    np.testing.assert_allclose(ours.scale_[1], theirs.scale_[1])

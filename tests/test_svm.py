@@ -209,3 +209,39 @@ def test_digits_are_learned():
 @parametrize_with_checks([svm.SVC(kernel="linear")])
 def test_a_linear_kernel_passes_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("outlier", [0.0, 1e9])
+@pytest.mark.parametrize("shift", [0.0, 1e8])
+def test_the_rbf_kernel_keeps_its_digits_wherever_the_rows_lie(shift, outlier):
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(7, 3)) + shift, rng.normal(size=(5, 3)) + shift
+    A[0, 0] += outlier
+    B[0] = A[0]
+    right = np.exp(-((A[:, None] - B) ** 2).sum(axis=2))
+    np.testing.assert_allclose(svm.rbf_kernel(A, B), right, atol=1e-9)
+
+
+def test_smo_finds_the_margin_of_two_points_by_hand():
+    # at -1 and +1 the widest margin has w = 1: betas of a half, no intercept
+    K = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    side = np.array([-1.0, 1.0])
+    beta, intercept, n_iter = svm.smo(K.__getitem__, K.diagonal(), side, C=9)
+    np.testing.assert_allclose(beta, [-0.5, 0.5])
+    assert intercept == pytest.approx(0, abs=1e-12) and n_iter == 1
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
+def test_smo_ends_where_the_conditions_of_the_dual_hold(C):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 2))
+    side = np.where(X[:, 0] + rng.normal(size=40) > 0, 1.0, -1.0)
+    K = X @ X.T
+    beta, b, _ = svm.smo(K.__getitem__, K.diagonal(), side, C=C, tol=1e-6)
+    alpha, margin = beta * side, side * (K @ beta + b)
+    assert np.all((alpha >= -1e-12) & (alpha <= C + 1e-12))
+    assert abs(beta.sum()) < 1e-9
+    assert np.all(margin[alpha < 1e-9 * C] >= 1 - 1e-5)
+    assert np.all(margin[alpha > C * (1 - 1e-9)] <= 1 + 1e-5)
+    free = (alpha > 1e-6 * C) & (alpha < C * (1 - 1e-6))
+    np.testing.assert_allclose(margin[free], 1, atol=1e-5)

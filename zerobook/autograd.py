@@ -436,11 +436,11 @@ def divide(a, b):
 
 
 def power(a, n):
-    """``a ** n`` for a number `n`."""
+    """``a ** n`` for a number `n`; `power_of` if it is none."""
     if isinstance(n, np.integer | np.floating):
         n = n.item()
     if not isinstance(n, int | float):
-        raise TypeError(f"the exponent must be a number, not {type(n)}")
+        return power_of(a, n)
     a = converted(a) if isinstance(n, float) else a
     to = a.node
 
@@ -452,6 +452,25 @@ def power(a, n):
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def power_of(a, b):
+    """``a ** b`` entry by entry, for arrays and tensors."""
+    a, b = operands(a, b)
+    to_a, to_b, A, B = a.node, b.node, a.data, b.data
+    y = A**B
+
+    def backward(g):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if to_a is not None:
+                da = g * np.where(B == 0, 0, B * A ** (B - 1))
+                to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
+            if to_b is not None:
+                db = g * np.where((A == 0) & (B >= 0), 0, y * np.log(A))
+                to_b.accumulate(unbroadcast(db, to_b.shape), owned=True)
+
+    return from_op(y, (a, b), backward)
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 Tensor.__add__ = Tensor.__radd__ = add
 Tensor.__mul__ = Tensor.__rmul__ = multiply
 Tensor.__neg__ = negate
@@ -460,6 +479,7 @@ Tensor.__rsub__ = lambda a, b: subtract(*operands(b, a))
 Tensor.__truediv__ = divide
 Tensor.__rtruediv__ = lambda a, b: divide(*operands(b, a))
 Tensor.__pow__ = power
+Tensor.__rpow__ = lambda a, b: power_of(*operands(b, a))
 Tensor.__matmul__ = matmul
 Tensor.__rmatmul__ = lambda a, b: matmul(b, a)
 
@@ -638,7 +658,6 @@ Tensor.ndim = property(operator.attrgetter("_data.ndim"))
 Tensor.size = property(operator.attrgetter("_data.size"))
 Tensor.item, Tensor.numpy = item, numpy_
 Tensor.is_leaf = property(lambda a: a._node is None)
-Tensor._backward = property(lambda a: a._node)
 Tensor.__len__ = lambda a: len(a.data)
 
 
@@ -705,3 +724,203 @@ Tensor.__le__ = lambda a, b: compare(a, b, operator.le)
 Tensor.__gt__ = lambda a, b: compare(a, b, operator.gt)
 Tensor.__ge__ = lambda a, b: compare(a, b, operator.ge)
 Tensor.__contains__, Tensor.__hash__ = contains, object.__hash__
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def as_mask(condition):
+    """A condition as an array of truth values."""
+    mask = condition.data if isinstance(condition, Tensor) else condition
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"a condition is made of booleans, not {mask.dtype}")
+    return mask
+
+
+def where(condition, a, b):
+    """Entries of `a` where `condition` holds, of `b` elsewhere."""
+    mask = as_mask(condition)
+    a, b = operands(a if isinstance(b, Tensor) else as_operand(a), b)
+    to_a, to_b = a.node, b.node
+
+    def backward(g):
+        for to, chosen in ((to_a, mask), (to_b, ~mask)):
+            if to is not None:
+                grad = np.where(chosen, g, np.zeros_like(g))
+                to.accumulate(unbroadcast(grad, to.shape), owned=True)
+
+    return from_op(np.where(mask, a.data, b.data), (a, b), backward, saved=())
+
+
+def as_operand(x):
+    """A number or an array as a tensor."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def masked_fill(a, mask, value):
+    """`value` where `mask` holds, the entries of `a` elsewhere."""
+    return where(mask, value, a)
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def clip(a, min=None, max=None):
+    """Entries below `min` become `min`, those above `max` become `max`."""
+    if isinstance(min, float) or isinstance(max, float):
+        a = converted(a)
+    inside, to = np.ones(a.shape, bool), a.node
+    if min is not None:
+        inside &= a.data >= min
+    if max is not None:
+        inside &= a.data <= max
+    return from_op(np.clip(a.data, min, max), (a,),
+                   lambda g: to.accumulate(g * inside, owned=True), saved=())
+
+
+def abs_(a):
+    """Absolute value; the slope at 0 is 0."""
+    sign, to = np.sign(a.data), a.node
+    return from_op(np.abs(a.data), (a,),
+                   lambda g: to.accumulate(g * sign, owned=True), saved=())
+
+
+Tensor.clip = Tensor.clamp = clip
+Tensor.abs = Tensor.__abs__ = abs_
+Tensor.masked_fill = masked_fill
+Tensor.where = lambda a, condition, b: where(condition, a, b)
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def sqrt(a):
+    """Square root, entry by entry; the slope at 0 is infinite."""
+    a = converted(a)
+    y, to = np.sqrt(a.data), a.node
+    return from_op(y, (a,),
+                   lambda g: to.accumulate(g * (0.5 / y), owned=True), ())
+
+
+def var(a, axis=None, keepdims=False, correction=1):
+    """Mean square distance from the mean along `axis`.
+
+    The sum of squares is divided by ``n - correction``; PyTorch's default
+    is 1 as here, NumPy's is 0. NaN if that leaves nothing to divide by.
+    """
+    centred = converted(a) - mean(a, axis, keepdims=True)
+    squares = sum_(centred * centred, axis, keepdims)
+    n = a.data.size // max(squares.data.size, 1) - correction
+    return squares / (n if n > 0 else np.nan)
+
+
+def std(a, axis=None, keepdims=False, correction=1):
+    """Root of the variance along `axis`, see `var`."""
+    return sqrt(var(a, axis, keepdims, correction))
+
+
+def min_(a, axis=None, keepdims=False):
+    """Smallest entry along `axis`; several equal ones share the gradient."""
+    return -max_(-a, axis, keepdims)
+
+
+Tensor.sqrt, Tensor.var, Tensor.std, Tensor.min = sqrt, var, std, min_
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def argmax(a, axis=None, keepdims=False):
+    """Place of the largest entry along `axis`, of all entries by default."""
+    return Tensor(np.argmax(a.data, axis, keepdims=keepdims))
+
+
+def argmin(a, axis=None, keepdims=False):
+    """Place of the smallest entry along `axis`, see `argmax`."""
+    return Tensor(np.argmin(a.data, axis, keepdims=keepdims))
+
+
+def gather(a, axis, index):
+    """Entries of `a` whose place along `axis` stands in `index`."""
+    index = np.asarray(as_index(index))
+    if index.ndim != a.ndim or index.dtype.kind not in "iu":
+        raise ValueError(f"gather from {a.shape}: want integers with as many "
+                         f"axes, not {index.dtype} of shape {index.shape}")
+    if index.size and not 0 <= index.min() <= index.max() < a.shape[axis]:
+        raise IndexError(f"places {index.min()} to {index.max()} on an axis "
+                         f"of {a.shape[axis]}")
+    places = list(np.indices(index.shape, sparse=True))
+    places[axis] = index
+    return a[tuple(places)]
+
+
+Tensor.argmax, Tensor.argmin, Tensor.gather = argmax, argmin, gather
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def squeeze(a, axis=None):
+    """Without axes of length 1: all of them, or `axis` if it is one."""
+    one = range(a.ndim) if axis is None else [range(a.ndim)[axis]]
+    return reshape(a, [n for i, n in enumerate(a.shape)
+                       if n != 1 or i not in one])
+
+
+def unsqueeze(a, axis):
+    """With a new axis of length 1 at the place `axis`."""
+    return reshape(a, np.expand_dims(a.data, axis).shape)
+
+
+def flatten(a, start_dim=0, end_dim=-1):
+    """The axes from `start_dim` to `end_dim`, both included, as one."""
+    if a.ndim == 0:
+        return reshape(a, [1])
+    first, last = range(a.ndim)[start_dim], range(a.ndim)[end_dim]
+    n = int(np.prod(a.shape[first : last + 1]))
+    return reshape(a, [*a.shape[:first], n, *a.shape[last + 1 :]])
+
+
+def split(a, size, axis=0):
+    """Pieces of `size` along `axis` (the last may be shorter), or of sizes."""
+    n = a.shape[axis]
+    if isinstance(size, int) and size > 0:
+        size = [min(size, n - i) for i in range(0, n, size)]
+    if isinstance(size, int) or sum(size) != n or min(size, default=0) < 0:
+        raise ValueError(f"pieces of {size} of an axis of {n}")
+    before = (slice(None),) * range(a.ndim)[axis]
+    return tuple(a[(*before, slice(end - k, end))]
+                 for k, end in zip(size, np.cumsum(size)))
+
+
+cat = concatenate
+Tensor.squeeze, Tensor.unsqueeze, Tensor.flatten = squeeze, unsqueeze, flatten
+Tensor.split, Tensor.transpose = split, swapaxes
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def letters(equation):
+    """Letters of each input, and of the output, of an `einsum`."""
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    inputs = left.split(",")
+    for word in (*inputs, output):
+        if not word.isalpha() and word or len(set(word)) < len(word):
+            raise ValueError(f"einsum {equation!r}: each axis is a letter, "
+                             "and none comes twice in one tensor")
+    if not arrow:
+        output = "".join(sorted(s for s in left if left.count(s) == 1
+                                and s != ","))
+    return inputs, output
+
+
+def einsum(equation, *tensors):
+    """Sum of products by letters: ``einsum("nd,dk->nk", a, b)`` is a @ b."""
+    inputs, output = letters(equation)
+    tensors = tuple(as_operand(t) for t in tensors)
+    arrays, ends = [t.data for t in tensors], [t.node for t in tensors]
+    y = np.einsum(",".join(inputs) + "->" + output, *arrays)
+
+    def backward(g):
+        for i, (to, word) in enumerate(zip(ends, inputs, strict=True)):
+            if to is None:
+                continue
+            others = [output, *inputs[:i], *inputs[i + 1 :]]
+            met = [s for s in word if s in "".join(others)]
+            grad = np.einsum(",".join(others) + "->" + "".join(met), g,
+                             *arrays[:i], *arrays[i + 1 :])
+            alone = [k for k, s in enumerate(word) if s not in met]
+            grad = unbroadcast(np.expand_dims(grad, alone), to.shape)
+            to.accumulate(np.broadcast_to(grad, to.shape))
+
+    return from_op(y, tensors, backward)

@@ -2,6 +2,7 @@
 """The command line: ``zerobook`` and ``python -m zerobook``."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -130,18 +131,39 @@ def parser(asked=None):
 
 
 # %% book/given/package.md
+STRICT = ("strict", "surrogateescape")
+
+
+@contextlib.contextmanager
+def any_terminal():
+    """Let what a terminal's encoding lacks be printed as ``?``."""
+    with contextlib.ExitStack() as put_back:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # closed by who started the program
+                nowhere = put_back.enter_context(open(os.devnull, "w"))
+                setattr(sys, name, nowhere)
+                put_back.callback(setattr, sys, name, None)
+            elif getattr(stream, "errors", None) in STRICT and hasattr(
+                    stream, "reconfigure"):
+                put_back.callback(stream.reconfigure, errors=stream.errors)
+                stream.reconfigure(errors="replace")
+        yield
+
+
 def main(arguments=None):
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    try:
+    with any_terminal():
         try:
-            options = parser(*words[:1]).parse_args(words)
-            return options.run(options)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as the shell says of whoever writes to a closed pipe
+            try:
+                options = parser(*words[:1]).parse_args(words)
+                return options.run(options)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # `| head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141  # as the shell says of whoever writes to a closed pipe
 
 
 # %% book/given/package.md

@@ -8,6 +8,7 @@ from zerobook.autograd import (
     Tensor, as_numbers, converted, from_op, grad_enabled, unbroadcast
 )
 from zerobook.memory import chunks
+import operator
 from zerobook.memory import aligned_empty
 from zerobook.autograd import unbroadcast
 import math
@@ -125,20 +126,79 @@ binary_cross_entropy = lift_loss(
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def cross_entropy(y_hat, y):
-    """Mean negative log-likelihood of classes (...), from scores (..., K)."""
+def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
+                  weight=None):
+    """Mean negative log-likelihood of classes, from scores.
+
+    Parameters
+    ----------
+    y_hat : Tensor of shape (..., K)
+        Scores; the classes are the last axis (PyTorch: the second).
+    y : ndarray or Tensor of int, shape (...)
+        Classes; or of float, shape (..., K), their probabilities.
+    ignore_index : int
+        A class that does not count.
+    label_smoothing : float
+        Share of each target that is spread over all classes.
+    weight : array_like of shape (K,), optional
+        How much each class counts.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Nats a target; NaN if all are ignored.
+
+    Raises
+    ------
+    TypeError
+        If targets are neither integers nor probabilities.
+    ValueError, IndexError
+        If shapes do not fit, or a class is not in ``0 .. K-1``.
+    """
     y_hat = converted(as_tensor(y_hat))
     y, to = target_array(y, y_hat.data), y_hat.node
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"a class is an integer, not {y.dtype}")
+    if y.dtype.kind == "b" or y.dtype.kind == "f" and y.shape != y_hat.shape:
+        raise TypeError(f"targets {y.shape} of {y.dtype} for scores "
+                        f"{y_hat.shape}: want classes (integers) or "
+                        "probabilities (floats) of the same shape")
     log_p = activations.log_softmax(y_hat.data)
-    value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
+    plain = not label_smoothing and weight is None and y.dtype.kind != "f"
+    if plain and not (y == ignore_index).any():
+        value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
+        rule = losses.cross_entropy_backward
+        return from_op(value, (y_hat,), lambda g: to.accumulate(
+            rule(g, log_p, y, log_p), owned=True), saved=())
+    Q = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
 
     def backward(g):
-        grad = losses.cross_entropy_backward(g, log_p, y, log_p)
-        to.accumulate(grad, owned=True)
+        p = np.exp(log_p)
+        to.accumulate(g * (Q.sum(axis=-1, keepdims=True) * p - Q), owned=True)
 
-    return from_op(value, (y_hat,), backward, saved=())
+    return from_op(-(Q * log_p).sum(), (y_hat,), backward, saved=())
+
+
+# %% 2.1.1 book/deep_learning/fused.md
+def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
+    """Weights (..., K) of the classes of each row, divided by their number."""
+    K, dtype = log_p.shape[-1], log_p.dtype
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing from 0 to 1, not {label_smoothing}")
+    w = np.ones(K, dtype) if weight is None else target_array(weight, log_p)
+    if w.shape != (K,):
+        raise ValueError(f"weight {w.shape} for {K} classes")
+    if y.dtype.kind == "f":
+        Q, counts, total = y, 1, y.size // max(K, 1)
+    else:
+        if y.shape != log_p.shape[:-1]:
+            raise ValueError(f"targets {y.shape} for logits {log_p.shape}")
+        counts = (y != ignore_index)[..., None]
+        known = np.where(counts[..., 0], y, 0)
+        if known.size and not 0 <= known.min() <= known.max() < K:
+            raise IndexError(f"classes {known.min()} .. {known.max()} of {K}")
+        Q = (known[..., None] == np.arange(K)) * counts
+        total = (w[known] * counts[..., 0]).sum()
+    Q = (1 - label_smoothing) * Q + label_smoothing / K * counts
+    return (Q * w / (total if total else np.nan)).astype(dtype)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -504,7 +564,10 @@ def correlate_backward(g, x, w, padding):
 # %% 2.2.1 book/deep_learning/convolution.md
 def pair(n):
     """A number for both directions, or a pair (down, across)."""
-    return (n, n) if isinstance(n, int) else tuple(n)
+    both = (n, n) if np.ndim(n) == 0 else tuple(n)
+    if len(both) != 2:
+        raise ValueError(f"{n!r} is no number and no pair of numbers")
+    return tuple(operator.index(k) for k in both)
 
 
 def channels_last(x, padding=(0, 0), value=0.0):
@@ -577,7 +640,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     array([[ 8., 12.],
            [20., 24.]], dtype=float32)
     """
-    x, weight = as_tensor(x, weight), as_tensor(weight)
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
     b = None if bias is None else bias.data
@@ -585,7 +649,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
-        if bias is not None:
+        if bias is not None and bias.requires_grad:
             bias.accumulate(sum_rows(g), owned=True)
         dx, dw = conv2d_backward(g, x, weight, stride, padding)
         if x.requires_grad:
@@ -638,7 +702,8 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H - 1) * stride - 2 * padding + kh + output_padding``.
     """
-    x, weight = as_tensor(x, weight), as_tensor(weight)
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     shape = transposed_shape(x, weight, stride, padding, pair(output_padding))
     w, maps = weight.data.swapaxes(2, 3), channels_last(x.data)
@@ -648,7 +713,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 
     def backward(g):
         g = channels_last(g, padding)
-        if bias is not None:
+        if bias is not None and bias.requires_grad:
             bias.accumulate(sum_rows(g), owned=True)
         if weight.requires_grad:
             dw = correlate_weight(maps, g, kernel, stride)
@@ -701,7 +766,8 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     -----
     Section 2.2.1.
     """
-    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    x = converted(as_tensor(x))
+    kernel, padding = pair(kernel_size), pair(padding)
     stride = kernel if stride is None else pair(stride)
     check_window("max_pool2d", x, kernel, stride, padding)
     padded = channels_last(x.data, padding, -np.inf)
@@ -725,7 +791,8 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
 
     Parameters and shapes as in `max_pool2d`. Section 2.2.1.
     """
-    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    x = converted(as_tensor(x))
+    kernel, padding = pair(kernel_size), pair(padding)
     stride = kernel if stride is None else pair(stride)
     check_window("avg_pool2d", x, kernel, stride, padding)
     padded = channels_last(x.data, padding)
@@ -740,6 +807,31 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def conv1d(x, weight, bias=None, stride=1, padding=0):
+    """Slide filters along series: `conv2d` of images with one row.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, L)
+    weight : Tensor of shape (k, C, O)
+        PyTorch stores it as (O, C, k).
+    bias : Tensor of shape (O,), optional
+    stride, padding : int
+
+    Returns
+    -------
+    Tensor of shape (N, O, L_out)
+    """
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
+    if x.data.ndim != 3:
+        raise ValueError(f"conv1d wants series (N, C, L), not {x.shape}")
+    rows, w = x.reshape(*x.shape[:2], 1, -1), weight.reshape(1, *weight.shape)
+    y = conv2d(rows, w, bias, (1, stride), (0, padding))
+    return y.reshape(*y.shape[:2], y.shape[3])
 
 
 # %% 2.2.1 book/deep_learning/batch_norm.md
@@ -816,6 +908,33 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None,
     tall = (-1, *[1] * (x.data.ndim - 2))  # (C,) -> (C, 1, 1)
     r = (1 / np.sqrt(running_var + eps)).astype(x.dtype).reshape(tall)
     y = (x - running_mean.astype(x.dtype).reshape(tall)) * r
+    if weight is not None:
+        y = y * weight.reshape(*tall)
+    return y if bias is None else y + bias.reshape(*tall)
+
+
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Each group of channels of each example to mean 0 and variance 1.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, ...)
+    num_groups : int
+        Divides C.
+    weight, bias : Tensor of shape (C,), optional
+
+    Notes
+    -----
+    Section 2.2.1; Wu and He (2018).
+    """
+    x = as_tensor(x, weight)
+    if x.data.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"{num_groups} groups of the channels of {x.shape}")
+    rows = x.reshape(x.shape[0] * num_groups, x.size
+                     // max(x.shape[0] * num_groups, 1))
+    y = layer_norm(rows, eps=eps).reshape(*x.shape)
+    tall = (-1, *[1] * (x.data.ndim - 2))  # (C,) -> (C, 1, 1)
     if weight is not None:
         y = y * weight.reshape(*tall)
     return y if bias is None else y + bias.reshape(*tall)
@@ -1244,15 +1363,21 @@ def rms_norm(x, weight, eps=1e-6):
     >>> rms_norm(Tensor([[3.0, 3.0]]), Tensor([1.0, 2.0]), eps=0.0)
     Tensor([[1., 2.]])
     """
+    x = as_tensor(x, weight)
+    if x.shape[-1:] != weight.shape:
+        raise ValueError(f"input {x.shape} for a weight of {weight.shape}")
     r = np.sqrt((x.data * x.data).mean(axis=-1, keepdims=True) + eps)
     x_hat = x.data / r  # (..., D)
 
     def backward(g):
         D = x_hat.shape[-1]
-        weight.accumulate((g * x_hat).reshape(-1, D).sum(axis=0), owned=True)
-        u = g * weight.data
-        u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
-        x.accumulate(u / r, owned=True)
+        if weight.requires_grad:
+            dw = (g * x_hat).reshape(-1, D).sum(axis=0)
+            weight.accumulate(dw, owned=True)
+        if x.requires_grad:
+            u = g * weight.data
+            u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
+            x.accumulate(u / r, owned=True)
 
     return from_op(x_hat * weight.data, (x, weight), backward)
 

@@ -5,7 +5,6 @@ import importlib
 import inspect
 import json
 import os
-import tempfile
 import numpy as np
 from zerobook.git_lfs import refuse_pointer
 
@@ -104,7 +103,7 @@ def _is_model_class(cls):
 
 # %% book/given/estimators.md
 _ENCODERS = (
-    (lambda value: isinstance(value, np.ndarray), _encode_array),
+    (lambda value: type(value) in (np.ndarray, np.memmap), _encode_array),
     (lambda value: isinstance(value, np.generic), _encode_scalar),
     (lambda value: type(value) in (list, tuple), _encode_items),
     (lambda value: type(value) is dict, _encode_dict),
@@ -206,15 +205,16 @@ def save(model, path):
 
 
 def _write(path, named):
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, beside = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    beside = f"{path}.{os.urandom(4).hex()}.part"
+    with open(beside, "xb") as file:
+        try:
             np.savez(file, **named)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(beside, path)
+        except BaseException:
+            os.unlink(beside)
+            raise
 
 
 # %% book/given/estimators.md

@@ -211,6 +211,7 @@ def write_whole(path, pieces):
     sync_folder(path.parent)
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def sync_folder(folder):
     """Bring the names in a folder to the disk, on systems that can."""
     try:
@@ -291,6 +292,7 @@ def save_file(arrays, path, metadata=None):
     write_whole(path, itertools.chain([head], data))
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 CODES = {dtype: code for code, dtype in TYPES.items()}
 
 

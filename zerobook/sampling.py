@@ -7,22 +7,6 @@ import itertools
 
 
 # %% 3.3 book/generative/decoding.md
-def as_scores(logits):
-    """Scores as an array; ValueError for a row that says nothing."""
-    logits = np.asarray(logits)
-    if not logits.ndim or not logits.size or logits.dtype.kind not in "iuf":
-        raise ValueError(f"scores of shape {logits.shape}, {logits.dtype}: "
-                         "no numbers in rows of one or more")
-    best = logits.max(axis=-1)  # NaN if there is one
-    if not np.isfinite(best).all():
-        row = tuple(map(int, np.argwhere(~np.isfinite(best))[0]))
-        what = ("there is a NaN" if np.isnan(best[row]) else "all are -inf"
-                if best[row] < 0 else "one is infinite")
-        raise ValueError(f"scores of row {row}: {what}" if row
-                         else f"scores: {what}")
-    return logits
-
-
 def greedy(logits):
     """The token with the highest score, the first of equals.
 
@@ -49,6 +33,23 @@ def greedy(logits):
     [1, 0]
     """
     return as_scores(logits).argmax(axis=-1)
+
+
+# %% 3.3 book/generative/decoding.md
+def as_scores(logits):
+    """Scores as an array; ValueError for a row that says nothing."""
+    logits = np.asarray(logits)
+    if not logits.ndim or not logits.size or logits.dtype.kind not in "iuf":
+        raise ValueError(f"scores of shape {logits.shape}, {logits.dtype}: "
+                         "no numbers in rows of one or more")
+    best = logits.max(axis=-1)  # NaN if there is one
+    if not np.isfinite(best).all():
+        row = tuple(map(int, np.argwhere(~np.isfinite(best))[0]))
+        what = ("there is a NaN" if np.isnan(best[row]) else "all are -inf"
+                if best[row] < 0 else "one is infinite")
+        raise ValueError(f"scores of row {row}: {what}" if row
+                         else f"scores: {what}")
+    return logits
 
 
 # %% 3.3 book/generative/decoding.md

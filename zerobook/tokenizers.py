@@ -18,25 +18,6 @@ from collections import Counter
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
-def as_ids(ids, n):
-    """Tokens as a list of int; an error names the first that is none.
-
-    TypeError for what is no whole number, ValueError outside ``0 .. n-1``.
-    """
-    found = []
-    for place, i in enumerate(ids):
-        try:
-            whole = operator.index(i)
-        except TypeError:
-            whole = None
-        if whole is None or type(i) is bool:
-            raise TypeError(f"token {place} is {i!r:.60}, no whole number")
-        if not 0 <= whole < n:
-            raise ValueError(f"token {i} is none of 0 to {n - 1}")
-        found.append(whole)
-    return found
-
-
 class CharTokenizer:
     """One token for each character of the training texts.
 
@@ -80,6 +61,26 @@ class CharTokenizer:
         """The text of some tokens."""
         known = self.characters
         return "".join([known[i] for i in as_ids(ids, len(known))])
+
+
+# %% 3.3 book/generative/byte_pair_encoding.md
+def as_ids(ids, n):
+    """Tokens as a list of int; an error names the first that is none.
+
+    TypeError for what is no whole number, ValueError outside ``0 .. n-1``.
+    """
+    found = []
+    for place, i in enumerate(ids):
+        try:
+            whole = operator.index(i)
+        except TypeError:
+            whole = None
+        if whole is None or type(i) is bool:
+            raise TypeError(f"token {place} is {i!r:.60}, no whole number")
+        if not 0 <= whole < n:
+            raise ValueError(f"token {i} is none of 0 to {n - 1}")
+        found.append(whole)
+    return found
 
 
 # %% 3.3 book/generative/byte_pair_encoding.md
@@ -259,8 +260,8 @@ def learn_merges(texts, n_merges, min_frequency=2, progress=None):
 
     Notes
     -----
-    Section 3.3. Time and memory grow in proportion to the text; about 20
-    bytes of memory for a byte of text whose pieces are all different.
+    Section 3.3. Time grows in proportion to the text, and so does memory:
+    some 50 bytes for each byte of the pieces that are different.
     """
     say = Progress(n_merges, progress)
     pieces = Counter(piece for text in texts for piece in split(text))

@@ -15,7 +15,7 @@ from zerobook import safetensors
 import os
 import mmap
 from zerobook.autograd import Tensor, from_op, grad_enabled
-from zerobook.nn.module import Module, Parameter
+from zerobook.nn.module import Module, Parameter, as_module
 import multiprocessing
 import signal
 import threading
@@ -24,7 +24,7 @@ import contextlib
 import ctypes
 import functools
 import weakref
-from zerobook.nn.module import Module
+from zerobook.nn.module import Module, as_module
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 
@@ -216,6 +216,7 @@ def split_state(state, arrays, path=""):
     raise TypeError(f"{path}: a checkpoint cannot hold {state!r:.80}")
 
 
+# %% 2.1.2 book/deep_learning/safetensors.md
 def split_dict(state, arrays, path):
     """`split_state` of a dict."""
     rest = {k: split_state(v, arrays, f"{path}/{k}".lstrip("/"))
@@ -339,6 +340,10 @@ def checkpoint_save(self, step=0, **notes):
     safetensors.save_file(arrays, self.file, MARK)
 
 
+Checkpoint.save = checkpoint_save
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
 def check_owner(self):
     """FileExistsError if the file is there and no checkpoint wrote it."""
     try:
@@ -351,7 +356,7 @@ def check_owner(self):
         raise FileExistsError(f"{self.file} is there and is no checkpoint")
 
 
-Checkpoint.save, Checkpoint.check_owner = checkpoint_save, check_owner
+Checkpoint.check_owner = check_owner
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -385,15 +390,16 @@ def checkpoint_load(self):
     return step, notes
 
 
+Checkpoint.load = checkpoint_load
+
+
+# %% 2.1.2 book/deep_learning/safetensors.md
 def read_checkpoint(file):
     """What `Checkpoint.save` put into a file."""
     if safetensors.load_metadata(file) != MARK:
         raise ValueError("no checkpoint wrote this file")
     arrays = safetensors.load_file(file)
     return join_state(json.loads(arrays.pop(REST).tobytes()), arrays)
-
-
-Checkpoint.load = checkpoint_load
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -634,7 +640,8 @@ class DataParallel(Module):
             workers = "processes" if sys.platform == "linux" else "threads"
         if workers not in ("processes", "threads"):
             raise ValueError(f"workers={workers!r}: processes or threads")
-        self.module, self.replicas, self.workers = module, replicas, workers
+        self.module = as_module(module, "what DataParallel shares out")
+        self.replicas, self.workers = replicas, workers
         self.team, self.ticket = [], 0
         weakref.finalize(self, dismiss, self.team)
 
@@ -811,6 +818,7 @@ class AveragedModel(Module):
     def __init__(self, model, decay=0.999):
         if not 0 <= decay < 1:
             raise ValueError(f"decay must lie in 0 .. 1, got {decay}")
+        as_module(model, "what is averaged")
         self.module, self.decay = copy.deepcopy(model).eval(), decay
         self.register_buffer("n_averaged", np.array(0))
         for p in self.module.parameters():

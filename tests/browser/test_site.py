@@ -237,3 +237,85 @@ def test_the_dial_of_digits_is_turned_by_the_keyboard(browser, address):
             seen.append(place())
         assert len(set(seen)) == 4
         assert visit.outside == []
+
+
+# The kind: something of the page that a width, paper or a theme takes away.
+
+
+@pytest.mark.parametrize("width", [800, 1000, 1100, 1250, 1300, 1400])
+def test_the_contents_of_a_page_can_be_seen_at_every_width(
+    browser, address, width
+):
+    docname = "book/foundations/linear_models"
+    with Visit(browser, address, docname, width) as visit:
+        beside = visit.page.locator("div.bd-sidebar-secondary")
+        if not beside.is_visible():
+            visit.page.click("button.secondary-toggle:visible")
+            beside = visit.page.locator("#pst-secondary-sidebar-modal")
+            beside.wait_for(state="visible")
+            visit.page.wait_for_timeout(500)  # it slides in
+        links = beside.locator("a.nav-link")
+        assert links.count() > 3 and links.first.is_visible()
+        box = beside.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width + 1
+
+
+def test_a_formula_wider_than_a_phone_shows_that_it_scrolls(browser, address):
+    wide = 0
+    for docname in ("book/foundations/linear_models",
+                    "book/foundations/gradient_descent"):
+        with Visit(browser, address, docname, 390) as visit:
+            visit.page.wait_for_function("window.MathJax?.startup?.promise")
+            visit.page.wait_for_selector("mjx-container[display=true]")
+            for hidden, scrolls, drawn in visit.page.evaluate("""() =>
+              [...document.querySelectorAll('mjx-container[display=true]')]
+              .map(e => [e.scrollWidth - e.clientWidth,
+                         getComputedStyle(e).overflowX,
+                         getComputedStyle(e).backgroundAttachment])"""):
+                wide += hidden > 0
+                assert hidden <= 0 or scrolls == "auto"
+                assert drawn == "local, local, scroll, scroll"
+    assert wide
+
+
+def test_no_line_begins_with_the_comma_behind_a_formula(browser, address):
+    with Visit(browser, address, "book/foundations/linear_models",
+               390) as visit:
+        loose = visit.page.evaluate("""() =>
+          [...document.querySelectorAll('article span.math.notranslate')]
+          .filter(e => /^[,.;:!?)]/.test(e.nextSibling?.data ?? ''))
+          .filter(e => !e.closest('.kept-together'))
+          .map(e => e.textContent)""")
+    assert loose == []
+
+
+def test_no_id_stands_twice_on_a_page():
+    import re
+
+    for file in SITE.rglob("book/**/*.html"):
+        ids = re.findall(r'<[a-z]+[^>]* id="([^"]+)"', file.read_text("utf8"))
+        assert "exercise-content" not in ids, file
+
+
+def test_on_paper_folds_are_open_and_no_line_is_cut(browser, address):
+    with Visit(browser, address, "book/foundations/linear_models") as visit:
+        visit.page.emulate_media(media="print")
+        shut, cut = visit.page.evaluate("""() => [
+          [...document.querySelectorAll('article details')].filter(d =>
+            d.lastElementChild.getBoundingClientRect().height < 5).length,
+          [...document.querySelectorAll('article pre')].filter(e =>
+            e.scrollWidth > e.clientWidth + 1).length]""")
+    assert (shut, cut) == (0, 0)
+
+
+@pytest.mark.parametrize("query, title", [
+    ("1.1.4", "1.1.4"), ("交差", "Glossary"), ("softmax", "softmax"),
+])
+def test_the_search_finds_a_number_and_half_a_word(
+    browser, address, query, title
+):
+    with Visit(browser, address, f"search.html?q={query}#") as visit:
+        visit.page.wait_for_selector("ul.search li a")
+        visit.page.wait_for_timeout(1000)
+        found = visit.page.locator("ul.search li").all_inner_texts()
+    assert any(title.lower() in text.lower() for text in found)

@@ -228,3 +228,12 @@ def test_wrong_settings_are_refused():
         NGram(2).fit("abc").sample(1, rng=0, temperature=0.0)
     with pytest.raises(ValueError, match="n_bytes"):
         NGram(2, 9).fit([1, 2, 3]).bits_per_byte([1, 2])
+
+
+def test_the_discounts_are_chen_and_goodmans():
+    # n[c] n-grams were seen c times, one more of each so that none is zero:
+    # n = 9, 5, 3, 2; Y = 9 / (9 + 2 * 5); D(c) = c - (c + 1) Y n[c+1] / n[c]
+    counts = np.repeat([1, 2, 3, 4], [8, 4, 2, 1])
+    Y = 9 / 19
+    right = [0, 1 - 2 * Y * 5 / 9, 2 - 3 * Y * 3 / 5, 3 - 4 * Y * 2 / 3]
+    np.testing.assert_allclose(discounts(counts), right)

@@ -55,9 +55,13 @@ def timed(f, *args):
     return f(*args), time.process_time() - start
 
 
-def count_and_score(order, texts):
-    """Bits per byte of the test text, by an n-gram of bytes."""
-    return NGram(order).fit(texts.train).bits_per_byte(texts.test)
+def count_and_score(order, texts, part="test", ids=None, vocab_size=256):
+    """Bits per byte of a part, by an n-gram of bytes, or of tokens `ids`."""
+    text = getattr(texts, part)
+    if ids is None:
+        return NGram(order).fit(texts.train).bits_per_byte(text)
+    model = NGram(order, vocab_size).fit(ids["train"])
+    return model.bits_per_byte(ids[part], len(text.encode()))
 
 
 def compress(texts):
@@ -88,12 +92,17 @@ def run(say=print, *, texts=None, vocab_size=1024, n_embd=64, n_layer=2,
             bits = score("validation"), score("test")
             curve.append([step, round(seconds, 2), *bits])
             say(f"step {step}, {seconds:.0f} s: {bits[0]:.3f} bits per byte")
-    counted = [timed(count_and_score, n, texts) for n in range(1, 8)]
+    def count(n, *how):  # on validation, on test, seconds
+        return [count_and_score(n, texts, "validation", *how),
+                *timed(count_and_score, n, texts, "test", *how)]
+
     return {
         "config": vars(config), "steps": steps, "batch_size": batch_size,
         "lr": lr, "seed": seed, "curve": curve, "train": score("train"),
         "validation": score("validation"), "test": score("test"),
-        "n_grams": counted, "xz": timed(compress, texts),
+        "n_grams": [count(n) for n in range(1, 11)],
+        "token_n_grams": [count(n, ids, vocab_size) for n in range(1, 8)],
+        "xz": timed(compress, texts),
         "arrays": model.state_dict(),
     }
 

@@ -6,7 +6,8 @@
 OPTIONS = (  # option, type, what it stands for, help
     ("--tokenizer", str, "bytes|bpe|DIR", "learned by default (bpe)"),
     ("--vocab-size", int, "N", "tokens to be learned (1024)"),
-    ("--validation", float, "SHARE", "of the text held out (0.1)"),
+    ("--validation", float, "SHARE", "of the text, to choose by (a tenth)"),
+    ("--test", float, "SHARE", "of the text, for the last score (a tenth)"),
     ("--layers", int, "N", "(2)"),
     ("--heads", int, "N", "(4)"),
     ("--width", int, "N", "(64)"),
@@ -43,7 +44,8 @@ def add_to(verbs):
     gpt = verbs.add_parser("gpt", help=__doc__.split(": ", 1)[1])
     kinds = gpt.add_subparsers(required=True, metavar="train|generate")
     verb = kinds.add_parser("train", help=train.__doc__)
-    verb.add_argument("--text", nargs="+", metavar="FILE", default=[])
+    verb.add_argument("--text", nargs="+", metavar="FILE", default=[],
+                      help="UTF-8; - is standard input")
     verb.add_argument("--out", required=True, metavar="DIR")
     verb.add_argument("--resume", action="store_true", help="go on in DIR")
     verb.add_argument("--minutes", type=float, metavar="N",

@@ -1,7 +1,9 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The Python lines that do what a command does."""
 
-from zerobook.gpt_command.run import MOST_SCORED
+from zerobook.gpt_command.run import (
+    MOST_COUNTED, MOST_TESTED, MOST_VALIDATED,
+)
 
 
 # %% 3.3 book/generative/gpt_command.md
@@ -13,8 +15,10 @@ import numpy as np
 
 from zerobook import functional
 from zerobook.data import DataLoader, TextWindows
-from zerobook.interop.huggingface import save_gpt
+from zerobook.interop.huggingface import load_gpt, save_gpt
+from zerobook.metrics import bits_per_byte
 from zerobook.models.gpt import GPT, GPTConfig, token_losses
+from zerobook.models.ngram import NGram
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 from zerobook.tokenizers import END_OF_TEXT, BPETokenizer
 from zerobook.training import DataParallel, train_step
@@ -25,10 +29,12 @@ from zerobook.training import DataParallel, train_step
 TRAINING = """
 files = {files}
 text = END_OF_TEXT.join(Path(f).read_text("utf-8-sig") for f in files)
-cut = int(len(text) * (1 - {validation}))
+n_test, n_validation = {n_test}, {n_validation}
+cut = len(text) - n_test - n_validation, len(text) - n_test
+parts = text[:cut[0]], text[cut[0]:cut[1]], text[cut[1]:]
 tokenizer = {made}
-train, held_out = (np.array(tokenizer.encode(part))
-                   for part in (text[:cut], text[cut:]))
+train, validation, test = (np.array(tokenizer.encode(part))
+                           for part in parts)
 config = GPTConfig(tokenizer.vocab_size, n_positions={context},
                    n_embd={width}, n_layer={layers}, n_head={heads},
                    embd_pdrop={dropout}, resid_pdrop={dropout},
@@ -46,7 +52,7 @@ for step, batch in enumerate(chain.from_iterable(repeat(loader)), 1):
                schedule=schedule)
     if step % {interval} == 0 or step == {steps}:
         scores += 1
-        loss = token_losses(model, held_out[:{most}]).sum()
+        loss = token_losses(model, validation).sum()
         if loss < best:
             best, best_score = loss, scores
             save_gpt(model, tokenizer, {out})
@@ -57,17 +63,47 @@ net.close()
 
 
 # %% 3.3 book/generative/gpt_command.md
+TESTING = """
+
+def counted(model, ids):
+    first, whole = map(tokenizer.decode_bytes, (ids[:1], ids))
+    nats = -model.log_prob(whole)[len(first):].sum()
+    return bits_per_byte(nats, len(whole) - len(first))
+
+
+seen = tokenizer.decode_bytes(train)[-{most_counted}:]
+n_gram = min((NGram(n).fit(seen) for n in (2, 4, 6, 8) if n <= len(seen)),
+             key=lambda model: counted(model, validation))
+model, _ = load_gpt({out})
+bits = bits_per_byte(token_losses(model, test).sum(),
+                     len(tokenizer.decode_bytes(test[1:])))
+print(f"test: {{bits:.3f}} bits per byte, "
+      f"{{n_gram.order}}-gram {{counted(n_gram, test):.3f}}")
+"""
+
+
+# %% 3.3 book/generative/gpt_command.md
 def train_recipe(files, out, s):
     """Lines that train what the command would train."""
     made = {
         "bytes": "BPETokenizer()",
-        "bpe": ("BPETokenizer.train(text[:cut].split(END_OF_TEXT), "
+        "bpe": ("BPETokenizer.train(parts[0].split(END_OF_TEXT), "
                 f"{s.vocab_size})"),
     }.get(s.tokenizer, f"BPETokenizer.load({s.tokenizer!r})")
-    return IMPORTS + TRAINING.format(
-        **vars(s), files=[str(f) for f in files], out=repr(str(out)),
-        made=made, rate=s.rate(), interval=s.interval(), most=MOST_SCORED,
-        warmup=s.steps // 20, std=s.spread())
+    named = ["/dev/stdin" if str(f) == "-" else str(f) for f in files]
+    return IMPORTS + (TRAINING + TESTING).format(
+        **vars(s), files=named, out=repr(str(out)), made=made,
+        n_test=length(s.test, MOST_TESTED),
+        n_validation=length(s.validation, MOST_VALIDATED),
+        rate=s.rate(), interval=s.interval(), warmup=s.steps // 20,
+        std=s.spread(), most_counted=MOST_COUNTED)
+
+
+def length(share, most):
+    """How many characters a part has: an expression in ``text``."""
+    if share is None:
+        return f"min(len(text) // 10, {most})"
+    return f"int(len(text) * {share})"
 
 
 def generate_recipe(o):

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from zerobook.tokenizers import END_OF_TEXT, BPETokenizer
 import hashlib
 import numpy as np
+import os
+from zerobook.metrics import bits_per_byte
 from zerobook.models.ngram import NGram
 from zerobook.data import DataLoader, TextWindows
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 from zerobook.training import Checkpoint
-from zerobook.interop.huggingface import save_gpt
-from zerobook.metrics import bits_per_byte
+from zerobook.interop.huggingface import load_gpt, save_gpt
 from zerobook.models.gpt import token_losses
+from zerobook.training import NotANumber
 import json
 from zerobook.safetensors import write_whole
 import itertools
@@ -23,7 +25,7 @@ from zerobook.training import DataParallel, numbered_step
 import contextlib
 import signal
 import threading
-import os
+import secrets
 import shutil
 from dataclasses import replace
 from zerobook.safetensors import save_file
@@ -43,23 +45,27 @@ class Accident(Complaint):
     code = 1
 
 
+# %% 3.3 book/generative/stop_and_go_on.md
 def read_text(path):
-    """The text of a UTF-8 file; a Complaint says what is wrong, and where."""
+    """The text of a UTF-8 file or pipe; a Complaint says what is wrong."""
     try:
-        data = Path(path).read_bytes()
-        data.decode()
+        with open(0 if str(path) == "-" else path, "rb",
+                  closefd=str(path) != "-") as file:  # "-": standard input
+            data = file.read()
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Complaint(
             f"{path} is not UTF-8: byte {error.start}, in line {line}, is "
             f"0x{data[error.start]:02x} ({error.reason})"
         ) from None
-    except OSError as error:
-        raise Complaint(f"{path}: {error.strerror}") from None
-    text = Path(path).read_text("utf-8-sig")
+    except (OSError, ValueError) as error:  # of a path with a zero byte
+        what = getattr(error, "strerror", None) or error
+        raise Complaint(f"{path}: {what}") from None
     if not text.strip():
-        raise Complaint(f"{path} is empty")
-    return text
+        what = "holds nothing but white space" if text else "is empty"
+        raise Complaint(f"{path} {what}")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
@@ -69,7 +75,8 @@ class Settings:
 
     tokenizer: str = "bpe"
     vocab_size: int = 1024
-    validation: float = 0.1
+    validation: float | None = None
+    test: float | None = None
     layers: int = 2
     heads: int = 4
     width: int = 64
@@ -101,20 +108,30 @@ class Settings:
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
+MOST = 10**12  # of anything that is counted
+
+
 def check_settings(s):
     """A Complaint names the option that is out of its range."""
-    for name in ("layers", "heads", "width", "context", "batch_size",
-                 "steps", "patience", "cores", "every"):
+    for name in ("vocab_size", "layers", "heads", "width", "context",
+                 "batch_size", "steps", "patience", "cores", "every"):
         value = getattr(s, name)
-        if value is not None and value < 1:
+        if value is not None and not 1 <= value <= MOST:
             option = name.replace("_", "-")
-            raise Complaint(f"--{option} must be 1 or more: {value}")
+            raise Complaint(f"--{option} must be 1 or more, and not above "
+                            f"{MOST:,}: {value}")
     if s.width % s.heads:
         raise Complaint(f"--width {s.width} does not divide by "
                         f"--heads {s.heads}")
-    if not 0 < s.validation < 1:
-        raise Complaint(f"--validation is a share between 0 and 1: "
-                        f"{s.validation}")
+    if s.cores > s.batch_size:
+        raise Complaint(f"--cores {s.cores} cannot share a batch of "
+                        f"{s.batch_size} (--batch-size)")
+    for name in ("validation", "test"):
+        share = getattr(s, name)
+        if share is not None and not 0 < share < 1:
+            raise Complaint(f"--{name} is a share between 0 and 1: {share}")
+    if (s.validation or 0) + (s.test or 0) >= 1:
+        raise Complaint("--validation and --test leave nothing to train on")
     if not 0 <= s.dropout < 1:
         raise Complaint(f"--dropout must be in 0 <= p < 1: {s.dropout}")
     if s.lr is not None and not 0 < s.lr < float("inf"):
@@ -145,38 +162,94 @@ def choose_tokenizer(s, text):
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
+MOST_VALIDATED, MOST_TESTED = 32_768, 655_360  # characters, by default
+
+
+def cut_text(text, s):
+    """The three parts of a text, by their names."""
+    n = len(text)
+    test = min(n // 10, MOST_TESTED) if s.test is None else int(n * s.test)
+    validation = (min(n // 10, MOST_VALIDATED) if s.validation is None
+                  else int(n * s.validation))
+    a, b = n - test - validation, n - test
+    return {"train": text[:a], "validation": text[a:b], "test": text[b:]}
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
 def prepare(paths, s):
-    """Tokenizer, tokens of both parts, and what to note of the files."""
+    """Tokenizer, tokens of each part, and what to note of the text."""
+    if [str(path) for path in paths].count("-") > 1:
+        raise Complaint("--text: standard input, -, can be read once")
     texts = [read_text(path) for path in paths]
-    text = END_OF_TEXT.join(texts)
-    cut = int(len(text) * (1 - s.validation))
-    tokenizer = choose_tokenizer(s, text[:cut])
-    ids = {"train": np.array(tokenizer.encode(text[:cut]), np.int32),
-           "validation": np.array(tokenizer.encode(text[cut:]), np.int32)}
-    n, m = len(ids["train"]), len(ids["validation"])
-    if n <= s.context or m < 2:
-        raise Complaint(
-            f"the text is too short: {n} tokens to train on and {m} held "
-            f"out, where a context of {s.context} needs {s.context + 1} and "
-            "2; give more text, or a smaller --context"
-        )
+    parts = cut_text(END_OF_TEXT.join(texts), s)
+    tokenizer = choose_tokenizer(s, parts["train"])
+    ids = {part: np.array(tokenizer.encode(text), np.int32)
+           for part, text in parts.items()}
+    check_length(ids, s.context)
     files = [{"file": str(path), "characters": len(t),
               "sha256": hashlib.sha256(t.encode()).hexdigest()}
              for path, t in zip(paths, texts)]
-    return tokenizer, ids, files
+    lengths = {part: len(text) for part, text in parts.items()}
+    return tokenizer, ids, {"files": files, "characters": lengths}
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
+def check_length(ids, context):
+    """A Complaint if a part of the text has too few tokens."""
+    n = len(ids["train"])
+    if n <= context:
+        shorter = ", or a smaller --context" if n > 1 else ""
+        raise Complaint(
+            f"the text is too short: {n} tokens to train on, where a context "
+            f"of {context} needs {context + 1}; give more text{shorter}")
+    for part in ("validation", "test"):
+        if len(ids[part]) < 2:
+            raise Complaint(
+                f"the text is too short: {len(ids[part])} tokens for the "
+                f"{part} text, which needs 2; give more text, or a larger "
+                f"--{part}")
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
+def check_memory(s, vocab_size, n_windows):
+    """A Complaint about a model that this machine cannot hold."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return  # a system that does not say
+    D, T, rows = s.width, s.context, min(s.batch_size, n_windows)
+    weights = (vocab_size + T) * D + 12 * s.layers * D * D
+    scores = rows * T * (vocab_size + s.layers * s.heads * T)
+    need = 4 * (4 * weights + scores)  # float32
+    if need > there:
+        raise Complaint(
+            f"this model needs {need / 1e9:,.0f} GB or more, and the machine "
+            f"has {there / 1e9:,.0f}; choose a smaller --width, --layers, "
+            "--context or --batch-size")
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
 MOST_COUNTED = 2_000_000  # bytes; what lies further back is not counted
-MOST_SCORED = 16_384  # tokens of the held-out part
 
 
-def count_bytes(train, held_out):
-    """Bits per byte of the best n-gram of bytes, and its n."""
-    train = train[-MOST_COUNTED:]
-    scores = [(NGram(n).fit(train).bits_per_byte(held_out), n)
-              for n in (2, 4, 6, 8) if n <= len(train)]
-    return min(scores)
+def counted_bits(model, tokenizer, ids):
+    """Bits per byte that an n-gram needs for all tokens but the first."""
+    first, text = map(tokenizer.decode_bytes, (ids[:1], ids))
+    nats = -model.log_prob(text)[len(first):].sum()
+    return bits_per_byte(nats, len(text) - len(first))
+
+
+def count_bytes(tokenizer, ids):
+    """The n that is best on the validation text; its score there, on test."""
+    train = tokenizer.decode_bytes(ids["train"])[-MOST_COUNTED:]
+    found = []
+    for n in (n for n in (2, 4, 6, 8) if n <= len(train)):
+        model = NGram(n).fit(train)
+        bits = [counted_bits(model, tokenizer, ids[part])
+                for part in ("validation", "test")]
+        found.append([bits[0], n, bits[1]])
+    bits, n, test = min(found)
+    return {"n_gram": [bits, n], "n_gram_test": test}
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
@@ -230,7 +303,8 @@ class Run:
     def __init__(self, folder, s, tokenizer, ids, facts):
         self.settings, self.tokenizer, self.facts = s, tokenizer, facts
         self.ids, self.log = ids, Log()
-        self.scored = ids["validation"][:MOST_SCORED]
+        self.scored = ids["validation"]
+        self.prompt = prompt_tokens(tokenizer, s.prompt)
         self.bytes_per_token = facts["train_bytes"] / len(ids["train"])
         config = GPTConfig(
             tokenizer.vocab_size, s.context, s.width, s.layers, s.heads,
@@ -255,11 +329,18 @@ class Run:
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
+def bits_of(model, tokenizer, ids):
+    """Bits per byte that a GPT needs for all tokens but the first."""
+    nats = token_losses(model, ids).sum()
+    return bits_per_byte(nats, len(tokenizer.decode_bytes(ids[1:])))
+
+
 def score(self):
-    """Bits per byte of the held-out text; the best model is written."""
-    nats = token_losses(self.model, self.scored).sum()
-    n_bytes = len(self.tokenizer.decode_bytes(self.scored[1:]))
-    bits, step = bits_per_byte(nats, n_bytes), len(self.log.losses)
+    """Bits per byte of the validation text; the best model is written."""
+    bits = bits_of(self.model, self.tokenizer, self.scored)
+    step = len(self.log.losses)
+    if not np.isfinite(bits):
+        raise NotANumber(f"step {step}: the validation score is {bits}")
     self.log.scores.append([step, self.log.seconds, bits])
     self.log.samples.append(f"step {step}: {self.sample(step)}")
     if self.log.best()[1] == step:
@@ -269,19 +350,53 @@ def score(self):
 
 def sample(self, step, n_tokens=40):
     """What the model writes now."""
-    ids = self.tokenizer.encode(self.settings.prompt)
     seed = [self.settings.seed, step]
-    ids = ids + list(self.model.generate(ids, n_tokens, temperature=0.8,
-                                         rng=np.random.default_rng(seed)))
-    return self.tokenizer.decode(ids).strip()
+    new = self.model.generate(self.prompt, n_tokens, temperature=0.8,
+                              rng=np.random.default_rng(seed))
+    return self.tokenizer.decode([*self.prompt, *new]).strip()
+
+
+def prompt_tokens(tokenizer, prompt):
+    """The tokens of a prompt; a Complaint if it has none."""
+    try:
+        return tokenizer.encode(prompt)
+    except ValueError as error:
+        raise Complaint(f"--prompt cannot be encoded: {error}") from None
 
 
 Run.score, Run.sample = score, sample
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
+def final_score(self):
+    """Bits per byte of the test text, by the best model; noted in a file.
+
+    None for a run that an earlier version began, without a test text.
+    """
+    if "test" not in self.ids:
+        return None
+    try:
+        model, tokenizer = load_gpt(self.folder)
+    except (ValueError, TypeError, LookupError, AttributeError,
+            ArithmeticError, FileNotFoundError) as error:
+        raise Complaint(f"{self.folder} is damaged: {error}") from None
+    bits = bits_of(model, tokenizer, self.ids["test"])
+    noted = {"bits_per_byte": bits, "step": self.log.best()[1],
+             "n_gram": self.facts["n_gram_test"]}
+    write_whole(self.folder / "training" / "test.json",
+                [(json.dumps(noted) + "\n").encode()])
+    return bits
+
+
+Run.final_score = final_score
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
 def save(self):
     """Write all that is needed to go on; each file whole or not at all."""
+    if not all(np.isfinite(p.data).all() for p in self.model.parameters()):
+        raise NotANumber(f"step {len(self.log.losses)}: a weight is no "
+                         "number")
     self.checkpoint.save(len(self.log.losses))
     training = self.folder / "training"
     for name, text in {
@@ -318,6 +433,7 @@ def seconds_left(self, tokens_per_second):
     steps = s.steps - len(self.log.losses)
     work = steps * s.batch_size * s.context
     work += steps / s.interval() * 2 * len(self.scored) / 3
+    work += 2 * len(self.ids.get("test", ())) / 3
     return work / tokens_per_second
 
 
@@ -356,11 +472,12 @@ def go(self, reporter, stop=()):
             if done == 20:
                 reporter.estimate(self, rate)
             scored = step % s.interval() == 0 or step == s.steps
-            if scored:
-                reporter.score(self, self.score(), rate)
+            bits = self.score() if scored else None
             if scored or time.monotonic() > saved + 60:
                 self.save()
                 saved = time.monotonic()
+            if scored:
+                reporter.score(self, bits, rate)
     if stop:
         self.save()
 
@@ -381,10 +498,12 @@ def steps_in(self, seconds):
             if k >= 5:  # the first ones warm up
                 spent += time.monotonic() - start
     one_step, one_score = s.batch_size * s.context, 2 * len(self.scored) / 3
-    tokens = 20 * one_step / spent * seconds
+    tokens = 20 * one_step / spent * seconds - 2 * len(self.ids["test"]) / 3
     if s.every:
-        return max(int(tokens / (one_step + one_score / s.every)), 1)
-    return max(int((tokens - 20 * one_score) / one_step), 1)
+        steps = tokens / (one_step + one_score / s.every)
+    else:
+        steps = (tokens - 20 * one_score) / one_step
+    return int(min(max(steps, 1), MOST))
 
 
 Run.steps_in = steps_in
@@ -392,25 +511,62 @@ Run.steps_in = steps_in
 
 # %% 3.3 book/generative/stop_and_go_on.md
 @contextlib.contextmanager
-def gently():
-    """A list in which a first Ctrl-C, or a plea to end, leaves its number."""
-    asked, before = [], {}
-
-    def note(number, frame):
-        asked.append(number)
-        put_back()
-
-    def put_back():
+def on_signals(act):
+    """Let `act` answer Ctrl-C, SIGTERM and SIGHUP, unless they are ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            known = number and signal.getsignal(number)
+            if known not in (None, signal.SIG_IGN):
+                before[number] = signal.signal(number, act)
+    try:
+        yield
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
-    try:
+
+# %% 3.3 book/generative/stop_and_go_on.md
+def interrupt(number, frame):
+    """What Ctrl-C does in Python."""
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def gently():
+    """A list in which a wish to stop leaves its number."""
+    asked = []
+
+    def note(number, frame):
+        if number == signal.SIGINT and number in asked:
+            interrupt(number, frame)
+        asked.append(number)
+
+    with on_signals(note):
         yield asked
-    finally:
-        put_back()
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
+@contextlib.contextmanager
+def alone(folder):
+    """Hold a run's folder; a Complaint if another process holds it."""
+    refuse_missing(folder)
+    with open(folder / "training" / "text.safetensors", "rb") as held:
+        try:
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Complaint(f"another process trains in {folder}: one at a "
+                            "time") from None
+        except (ImportError, OSError):
+            yield  # Windows, or a file system without locks
+            return
+        try:
+            yield
+        finally:
+            fcntl.flock(held, fcntl.LOCK_UN)
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
@@ -425,54 +581,74 @@ def refuse_taken(folder):
                         "folder that is new or empty")
 
 
+def refuse_missing(folder):
+    """A Complaint if there is no run."""
+    for name in ("run.json", "text.safetensors"):
+        if not (folder / "training" / name).exists():
+            raise Complaint(f"{folder} holds no run to go on with")
+
+
+# %% 3.3 book/generative/stop_and_go_on.md
+@contextlib.contextmanager
+def half_made(folder):
+    """A folder to work in, which turns into `folder` if all goes well."""
+    home = folder if folder.exists() else folder.parent
+    new = [p for p in (home, *home.parents) if not p.exists()]
+    part = home / f".{secrets.token_hex(4)}.part"
+    moved = []
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if home == folder:
+            for path in sorted(part.iterdir(), key=Path.is_dir):
+                moved.append(path.rename(folder / path.name))
+            part.rmdir()
+        else:
+            part.rename(folder)
+    except BaseException:
+        for path in (part, *moved):
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+
+
 # %% 3.3 book/generative/stop_and_go_on.md
 def begin(paths, folder, s, minutes=None):
     """A new run in a new folder, with the first checkpoint written."""
     folder = Path(folder).resolve()
     refuse_taken(folder)
-    tokenizer, ids, files = prepare(paths, s)
-    sizes = {f"{part}_bytes": len(tokenizer.decode_bytes(tokens))
-             for part, tokens in ids.items()}
-    bar = count_bytes(*(tokenizer.decode_bytes(t) for t in (
-        ids["train"], ids["validation"][1:MOST_SCORED])))
-    facts = {"files": files, **sizes, "n_gram": bar}
-    if minutes is not None:
-        steps = Run(folder, s, tokenizer, ids, facts).steps_in(60 * minutes)
-        s = replace(s, steps=steps)
-    run = Run(folder, s, tokenizer, ids, facts)
-    set_up(run, folder.with_name(f".{folder.name}.{os.getpid()}.part"))
+    with half_made(folder) as part:
+        tokenizer, ids, facts = prepare(paths, s)
+        check_memory(s, tokenizer.vocab_size, len(ids["train"]) - s.context)
+        facts |= {f"{name}_bytes": len(tokenizer.decode_bytes(tokens))
+                  for name, tokens in ids.items()}
+        facts |= count_bytes(tokenizer, ids)
+        if minutes is not None:
+            trial = Run(part, s, tokenizer, ids, facts)
+            s = replace(s, steps=trial.steps_in(60 * minutes))
+        run = Run(part, s, tokenizer, ids, facts)
+        (part / "training").mkdir()
+        save_file(run.ids, part / "training" / "text.safetensors")
+        save_gpt(run.model, run.tokenizer, part)
+        run.save()
+    run.move_to(folder)
     return run
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
-def set_up(run, part):
-    """Write a whole run to `part`, then give it its own name."""
-    folder = run.folder
-    try:
-        (part / "training").mkdir(parents=True)
-        run.move_to(part)
-        save_file(run.ids, part / "training" / "text.safetensors")
-        save_gpt(run.model, run.tokenizer, part)
-        run.save()
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        os.rename(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    run.move_to(folder)
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
 MAY_CHANGE = ("steps", "every", "patience", "prompt")
+ONCE_SCORED = 16_384  # tokens, in runs that began without a test text
 
 
 def go_on(folder, **changed):
     """The run in a folder, as it stood at its last checkpoint."""
     folder = Path(folder).resolve()
     training = folder / "training"
-    if not (training / "run.json").exists():
-        raise Complaint(f"{folder} holds no run to go on with")
+    refuse_missing(folder)
     fixed = sorted(set(changed) - set(MAY_CHANGE))
     if fixed:
         raise Complaint(
@@ -482,9 +658,12 @@ def go_on(folder, **changed):
         facts = json.loads((training / "run.json").read_text("utf-8"))
         s = Settings(**{**facts.pop("settings"), **changed})
         ids = load_file(training / "text.safetensors")
+        if "test" not in ids:
+            ids["validation"] = ids["validation"][:ONCE_SCORED]
         tokenizer = BPETokenizer.load(folder)
         run = Run(folder, s, tokenizer, ids, facts)
         run.checkpoint.load()
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError,
+            ArithmeticError, FileNotFoundError) as error:
         raise Complaint(f"{folder} is damaged: {error}") from None
     return run

@@ -3,7 +3,7 @@
 
 import codecs
 from pathlib import Path
-from zerobook.gpt_command.run import Complaint
+from zerobook.gpt_command.run import MOST, Complaint
 from zerobook.interop.huggingface import load_gpt
 
 
@@ -31,7 +31,8 @@ def open_gpt(folder):
         raise Complaint(f"there is no folder {folder}")
     try:
         model, tokenizer = load_gpt(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError,
+            ArithmeticError) as error:
         raise Complaint(f"{folder} is no GPT: {error}") from None
     if tokenizer is None:
         raise Complaint(f"{folder} has a GPT, but no tokenizer for it")
@@ -56,13 +57,16 @@ def start_of(tokenizer, prompt, vocab_size):
 # %% 3.3 book/generative/gpt_command.md
 def check_drawing(o):
     """A Complaint names the option that is out of its range."""
-    if o.tokens < 1:
-        raise Complaint(f"--tokens must be 1 or more: {o.tokens}")
-    if not 0 < o.temperature < float("inf"):
-        raise Complaint(f"--temperature must be above 0: {o.temperature} "
-                        "(--top-k 1 always takes the likeliest token)")
-    if o.top_k is not None and o.top_k < 1:
-        raise Complaint(f"--top-k must be 1 or more: {o.top_k}")
+    for name in ("tokens", "top_k"):
+        value = getattr(o, name)
+        if value is not None and not 1 <= value <= MOST:
+            option = name.replace("_", "-")
+            raise Complaint(f"--{option} must be 1 or more, and not above "
+                            f"{MOST:,}: {value}")
+    if not 1e-6 <= o.temperature <= 1e6:
+        raise Complaint(f"--temperature must be above 0, from 0.000001 to "
+                        f"1000000: {o.temperature} (--top-k 1 always takes "
+                        "the likeliest token)")
     if o.top_p is not None and not 0 < o.top_p <= 1:
         raise Complaint(f"--top-p must be in 0 < p <= 1: {o.top_p}")
     if o.seed is not None and o.seed < 0:
@@ -70,10 +74,20 @@ def check_drawing(o):
 
 
 # %% 3.3 book/generative/gpt_command.md
-def write(o, out):
+def warn_of_space(prompt, tokenizer, warn):
+    """Say so if a prompt ends in the space that belongs to the next word."""
+    joined = any(t[:1] == b" " and len(t) > 1 for t in tokenizer.tokens)
+    if prompt.endswith(" ") and prompt.strip() and joined:
+        warn("note: --prompt ends in a space, but in this tokenizer the "
+             "token of a word begins with it; leave the space out")
+
+
+# %% 3.3 book/generative/gpt_command.md
+def write(o, out, warn):
     """Go on with a prompt, handing each piece of text to `out`."""
     check_drawing(o)
     model, tokenizer = open_gpt(o.folder)
+    warn_of_space(o.prompt, tokenizer, warn)
     ids = start_of(tokenizer, o.prompt, model.config.vocab_size)
     stop = tokenizer.eos_token_id
     tokens = model.generate(ids, o.tokens, temperature=o.temperature,

@@ -203,7 +203,7 @@ def make_cell(path, lines, start, end, info):
     pairs, first = split_options(inner)
     code = "\n".join(inner[first:])
     targets = [t for k, v in pairs if k == "tangle" for t in words(v)]
-    tags = tuple(t for k, v in pairs if k == "tags" for t in words(v))
+    tags = words(dict(pairs).get("tags", ""))  # of two lines the last counts
     complaints = []
     language = info[len(CELL) :].strip()
     if language not in PYTHON:
