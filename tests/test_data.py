@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerobook.data import DataLoader, Dataset, TensorDataset
+from zerobook.autograd import Tensor
+from zerobook.data import DataLoader, Dataset, TensorDataset, pad_rows
 
 
 def passes(loader, n):
@@ -77,3 +78,42 @@ def test_arrays_of_unequal_length_are_refused():
         TensorDataset(np.ones(2), np.ones(3))
     with pytest.raises(ValueError, match="batch_size"):
         DataLoader(TensorDataset(np.ones(2)), 0)
+
+
+# Kind: anything with a length and rows, its rows of any form.
+@pytest.mark.parametrize("rows, first", [
+    (np.arange(6.0).reshape(3, 2), [[0, 1], [2, 3]]),
+    (Tensor([[0.0, 1], [2, 3], [4, 5]]), [[0, 1], [2, 3]]),
+    ([np.arange(2.0), np.arange(2.0) + 2], [[0, 1], [2, 3]]),
+    ([Tensor([0.0, 1]), Tensor([2.0, 3])], [[0, 1], [2, 3]]),
+    ([0, 1, 2], [0, 1]),
+])
+def test_rows_that_are_one_thing_become_one_array(rows, first):
+    batch = next(iter(DataLoader(rows, 2)))
+    assert isinstance(batch, np.ndarray) and batch.tolist() == first
+
+
+def test_rows_of_parts_become_parts():
+    pairs = [(Tensor([1.0, 2.0]), 0), (np.array([3.0, 4.0]), 1)]
+    X, y = next(iter(DataLoader(pairs, 2)))
+    assert X.tolist() == [[1, 2], [3, 4]] and y.tolist() == [0, 1]
+    table = [{"x": [1, 2], "y": 0}, {"x": [3, 4], "y": 1}]
+    batch = next(iter(DataLoader(table, 2, transform=lambda b: b["x"])))
+    assert batch.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("rows, words", [
+    ([([1, 2], 0), ([1], 1)], "row 1"), ([(1, 2), (1,)], "row 1"),
+    ([None, 1], "row 0"), ([1, None], "row 1"), ([{"a": 1}, {}], "row 1"),
+])
+def test_a_row_that_does_not_fit_is_named(rows, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        next(iter(DataLoader(rows, 2)))
+
+
+def test_short_rows_are_filled_up():
+    ids, mask = pad_rows([[1, 2], [], np.array([3])], value=9, length=3)
+    assert ids.tolist() == [[1, 2, 9], [9, 9, 9], [3, 9, 9]]
+    assert mask.sum(axis=1).tolist() == [2, 0, 1] and ids.dtype.kind == "i"
+    with pytest.raises(ValueError, match="row 1"):
+        pad_rows([[1], [1, 2]], length=1)

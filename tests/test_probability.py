@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zerobook import probability
 from zerobook.gradcheck import numerical_gradient
 from zerobook.probability import (
     accuracy_interval,
@@ -166,3 +167,28 @@ def test_both_intervals_hold_the_truth_as_often_as_they_promise():
     assert np.mean([a <= 0 <= b for a, b in ends]) == pytest.approx(
         0.95, abs=0.021
     )
+
+
+# -- kind: the type of the numbers never changes the answer ------------------
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64, np.float16])
+def test_small_types_do_not_wrap_around(kind):
+    # 2 * 250 and 250 ** 2 do not fit into a byte
+    ours = probability.accuracy_interval(kind(200), kind(250))
+    assert ours == probability.accuracy_interval(200, 250)
+    x, mean, std = [1, 2, 6], 3, 2
+    ours = probability.gaussian_log_likelihood(
+        np.array(x, kind), kind(mean), kind(std)
+    )
+    assert ours == probability.gaussian_log_likelihood(x, mean, std)
+    x = np.array([0, 250, 100])
+    assert probability.fit_gaussian(x.astype(kind)) == (
+        probability.fit_gaussian(x.astype(float))
+    )
+
+
+@pytest.mark.parametrize("std", [0, -1.0, np.nan, [1.0, 0.0]])
+def test_a_deviation_that_is_not_positive_is_refused(std):
+    with pytest.raises(ValueError, match="std must be positive"):
+        probability.gaussian_log_likelihood([1.0, 2.0], 0.0, std)

@@ -11,6 +11,7 @@ import pytest
 
 from zerobook import functional as F
 from zerobook import nn, optim, safetensors, training
+from zerobook.autograd import Tensor
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.training import (
     AveragedModel, Checkpoint, NotANumber, evaluate, fit,
@@ -253,6 +254,50 @@ def test_one_batch_is_memorised_through_the_loop():
                        8)
     curve = fit(net, F.cross_entropy, batch, adam, epochs=300)
     assert abs(curve[0] - np.log(3)) < 0.5 and curve[-1] < 0.05
+
+
+@pytest.mark.parametrize("first, epochs", [(0, 1), (2, 1), (3, 2), (6, 2)])
+def test_a_run_ends_at_its_last_step_wherever_it_began(first, epochs):
+    net, adam, loader = run()
+    seen = []
+    curve = fit(net, F.cross_entropy, loader, adam, epochs=epochs,
+                first_step=first, after_step=lambda step, _: seen.append(step))
+    assert len(curve) == epochs * len(loader) - first
+    assert seen == list(range(first + 1, epochs * len(loader) + 1))
+
+
+def test_the_end_of_a_pass_is_told_once():
+    net, adam, loader = run()
+    for _ in loader:
+        state = loader.state_dict()
+    loader.load_state_dict(state)  # all batches dealt, the pass not closed
+    told = []
+    fit(net, F.cross_entropy, loader, adam, epochs=2, first_step=3,
+        after_epoch=told.append)
+    assert told == [2]
+
+
+def test_parts_keep_their_modes_through_evaluation_and_training():
+    net, adam, loader = run()
+    net[2].eval()
+
+    def fails(logits, y):
+        raise KeyError("metric")
+
+    with pytest.raises(KeyError):
+        evaluate(net, fails, loader)
+    assert net.training and not net[2].training
+    seen = []
+    fit(net, F.cross_entropy, loader, adam, epochs=2, after_step=lambda *_:
+        seen.append((net[0].training, net[2].training)))
+    assert set(seen) == {(True, False)}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, Tensor])
+def test_accuracy_takes_arrays_and_tensors_of_the_right_shape(kind):
+    assert training.accuracy(kind(np.eye(3)), kind(np.arange(3))) == 1.0
+    with pytest.raises(ValueError, match=r"\(3, 1\)"):
+        training.accuracy(kind(np.eye(3)), kind(np.arange(3)[:, None]))
 
 
 # ---- the running mean of the weights

@@ -8,6 +8,7 @@ from zerobook.autograd import (
     Tensor, as_numbers, converted, from_op, grad_enabled, unbroadcast
 )
 from zerobook.memory import chunks
+import operator
 from zerobook.memory import aligned_empty
 from zerobook.autograd import unbroadcast
 import math
@@ -563,7 +564,10 @@ def correlate_backward(g, x, w, padding):
 # %% 2.2.1 book/deep_learning/convolution.md
 def pair(n):
     """A number for both directions, or a pair (down, across)."""
-    return (n, n) if isinstance(n, int | np.integer) else tuple(n)
+    both = (n, n) if np.ndim(n) == 0 else tuple(n)
+    if len(both) != 2:
+        raise ValueError(f"{n!r} is no number and no pair of numbers")
+    return tuple(operator.index(k) for k in both)
 
 
 def channels_last(x, padding=(0, 0), value=0.0):
@@ -636,7 +640,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     array([[ 8., 12.],
            [20., 24.]], dtype=float32)
     """
-    x, weight = as_tensor(x, weight), as_tensor(weight)
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
     bias = None if bias is None else as_tensor(bias, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
@@ -645,7 +650,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
-        if bias is not None:
+        if bias is not None and bias.requires_grad:
             bias.accumulate(sum_rows(g), owned=True)
         dx, dw = conv2d_backward(g, x, weight, stride, padding)
         if x.requires_grad:
@@ -698,7 +703,8 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     Tensor of shape (N, O, H_out, W_out)
         ``H_out = (H - 1) * stride - 2 * padding + kh + output_padding``.
     """
-    x, weight = as_tensor(x, weight), as_tensor(weight)
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
     bias = None if bias is None else as_tensor(bias, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     shape = transposed_shape(x, weight, stride, padding, pair(output_padding))
@@ -709,7 +715,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 
     def backward(g):
         g = channels_last(g, padding)
-        if bias is not None:
+        if bias is not None and bias.requires_grad:
             bias.accumulate(sum_rows(g), owned=True)
         if weight.requires_grad:
             dw = correlate_weight(maps, g, kernel, stride)
@@ -762,7 +768,8 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     -----
     Section 2.2.1.
     """
-    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    x = converted(as_tensor(x))
+    kernel, padding = pair(kernel_size), pair(padding)
     stride = kernel if stride is None else pair(stride)
     check_window("max_pool2d", x, kernel, stride, padding)
     padded = channels_last(x.data, padding, -np.inf)
@@ -786,7 +793,8 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
 
     Parameters and shapes as in `max_pool2d`. Section 2.2.1.
     """
-    x, kernel, padding = as_tensor(x), pair(kernel_size), pair(padding)
+    x = converted(as_tensor(x))
+    kernel, padding = pair(kernel_size), pair(padding)
     stride = kernel if stride is None else pair(stride)
     check_window("avg_pool2d", x, kernel, stride, padding)
     padded = channels_last(x.data, padding)
@@ -801,6 +809,31 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
         x.accumulate(channels_first(dx, padding), owned=True)
 
     return from_op(channels_first(y), (x,), backward)
+
+
+# %% 2.2.1 book/deep_learning/convolution.md
+def conv1d(x, weight, bias=None, stride=1, padding=0):
+    """Slide filters along series: `conv2d` of images with one row.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, L)
+    weight : Tensor of shape (k, C, O)
+        PyTorch stores it as (O, C, k).
+    bias : Tensor of shape (O,), optional
+    stride, padding : int
+
+    Returns
+    -------
+    Tensor of shape (N, O, L_out)
+    """
+    weight = as_tensor(weight)
+    x = as_tensor(x, weight)
+    if x.data.ndim != 3:
+        raise ValueError(f"conv1d wants series (N, C, L), not {x.shape}")
+    rows, w = x.reshape(*x.shape[:2], 1, -1), weight.reshape(1, *weight.shape)
+    y = conv2d(rows, w, bias, (1, stride), (0, padding))
+    return y.reshape(*y.shape[:2], y.shape[3])
 
 
 # %% 2.2.1 book/deep_learning/batch_norm.md
@@ -877,6 +910,33 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None,
     tall = (-1, *[1] * (x.data.ndim - 2))  # (C,) -> (C, 1, 1)
     r = (1 / np.sqrt(running_var + eps)).astype(x.dtype).reshape(tall)
     y = (x - running_mean.astype(x.dtype).reshape(tall)) * r
+    if weight is not None:
+        y = y * weight.reshape(*tall)
+    return y if bias is None else y + bias.reshape(*tall)
+
+
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Each group of channels of each example to mean 0 and variance 1.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (N, C, ...)
+    num_groups : int
+        Divides C.
+    weight, bias : Tensor of shape (C,), optional
+
+    Notes
+    -----
+    Section 2.2.1; Wu and He (2018).
+    """
+    x = as_tensor(x, weight)
+    if x.data.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"{num_groups} groups of the channels of {x.shape}")
+    rows = x.reshape(x.shape[0] * num_groups, x.size
+                     // max(x.shape[0] * num_groups, 1))
+    y = layer_norm(rows, eps=eps).reshape(*x.shape)
+    tall = (-1, *[1] * (x.data.ndim - 2))  # (C,) -> (C, 1, 1)
     if weight is not None:
         y = y * weight.reshape(*tall)
     return y if bias is None else y + bias.reshape(*tall)
@@ -1315,15 +1375,20 @@ def rms_norm(x, weight, eps=1e-6):
     """
     weight = as_tensor(weight)
     x = as_tensor(x, weight)
+    if x.shape[-1:] != weight.shape:
+        raise ValueError(f"input {x.shape} for a weight of {weight.shape}")
     r = np.sqrt((x.data * x.data).mean(axis=-1, keepdims=True) + eps)
     x_hat = x.data / r  # (..., D)
 
     def backward(g):
         D = x_hat.shape[-1]
-        weight.accumulate((g * x_hat).reshape(-1, D).sum(axis=0), owned=True)
-        u = g * weight.data
-        u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
-        x.accumulate(u / r, owned=True)
+        if weight.requires_grad:
+            dw = (g * x_hat).reshape(-1, D).sum(axis=0)
+            weight.accumulate(dw, owned=True)
+        if x.requires_grad:
+            u = g * weight.data
+            u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
+            x.accumulate(u / r, owned=True)
 
     return from_op(x_hat * weight.data, (x, weight), backward)
 

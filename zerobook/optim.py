@@ -533,32 +533,66 @@ class LambdaLR:
     ----------
     optimizer : Optimizer
     lr_lambda : callable
-        Gets the number of steps taken, gives a factor of the first rate.
+        Gets the number of steps taken, gives a factor of the first rate;
+        or a list of such, one for each group.
+
+    Notes
+    -----
+    Section 2.1.2. A group's first rate is kept in it as `initial_lr`, so a
+    schedule for a loaded optimizer does not begin at a rate that fell.
     """
 
     def __init__(self, optimizer, lr_lambda):
-        self.optimizer, self.lr_lambda, self.steps = optimizer, lr_lambda, 0
-        self.base_lrs = [g["lr"] for g in optimizer.param_groups]
-        self._set()
+        groups, many = optimizer.param_groups, lr_lambda
+        if callable(many):
+            many = [many] * len(groups)
+        if len(many) != len(groups):
+            raise ValueError(f"{len(many)} functions, {len(groups)} groups")
+        self.optimizer, self.lr_lambda = optimizer, lr_lambda
+        self.lambdas = list(many)
+        base = [group.setdefault("initial_lr", group["lr"])
+                for group in groups]
+        self._set(0, base)
 
-    def _set(self):
-        factor = self.lr_lambda(self.steps)
-        for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
-            group["lr"] = lr * factor
+    def rate(self, i, base, step):
+        """The rate of group `i` after so many steps."""
+        return base * self.lambdas[i](step)
 
-    def step(self):
-        """To be called after the optimiser's step."""
-        self.steps += 1
-        self._set()
 
-    def state_dict(self):
-        """The number of steps, and the rates it began with."""
-        return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
+# %% 2.1.2 book/deep_learning/modules.md
+def set_rates(self, steps, base_lrs):
+    """Stand after so many steps; nothing changes if a function fails."""
+    rates = [self.rate(i, b, steps) for i, b in enumerate(base_lrs)]
+    for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    self.steps, self.base_lrs = steps, base_lrs
 
-    def load_state_dict(self, state):
-        """Go on where another schedule stood."""
-        self.steps, self.base_lrs = state["steps"], list(state["base_lrs"])
-        self._set()
+
+def schedule_step(self):
+    """To be called after the optimiser's step."""
+    self._set(self.steps + 1, self.base_lrs)
+
+
+def schedule_state_dict(self):
+    """The number of steps, and the rates it began with."""
+    return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
+
+
+def schedule_load_state_dict(self, state):
+    """Go on where another schedule stood."""
+    base = [float(rate) for rate in state["base_lrs"]]
+    if len(base) != len(self.base_lrs):
+        raise ValueError(f"{len(base)} rates for {len(self.base_lrs)} groups")
+    if operator.index(state["steps"]) < 0:
+        raise ValueError(f"{state['steps']} steps")
+    self._set(operator.index(state["steps"]), base)
+
+
+LambdaLR._set, LambdaLR.step = set_rates, schedule_step
+LambdaLR.state_dict = schedule_state_dict
+LambdaLR.load_state_dict = schedule_load_state_dict
+LambdaLR.get_last_lr = lambda self: [
+    group["lr"] for group in self.optimizer.param_groups]
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -587,11 +621,40 @@ def warmup_cosine(warmup, total, floor=0.0):
     return factor
 
 
-def StepLR(optimizer, step_size, gamma=0.1):
+class StepLR(LambdaLR):
     """Multiply the rate by `gamma` every `step_size` steps."""
-    return LambdaLR(optimizer, lambda step: gamma ** (step // step_size))
+
+    def __init__(self, optimizer, step_size, gamma=0.1):
+        if operator.index(step_size) < 1:
+            raise ValueError(f"step_size must be 1 or more, got {step_size}")
+        super().__init__(optimizer, lambda t: gamma ** (t // step_size))
 
 
-def CosineAnnealingLR(optimizer, T_max):
-    """Half a cosine from the full rate to zero in `T_max` steps."""
-    return LambdaLR(optimizer, warmup_cosine(0, T_max))
+class MultiStepLR(LambdaLR):
+    """Multiply the rate by `gamma` at each of the steps `milestones`."""
+
+    def __init__(self, optimizer, milestones, gamma=0.1):
+        at = [operator.index(m) for m in milestones]
+        super().__init__(optimizer, lambda t: gamma ** sum(m <= t for m in at))
+
+
+class ExponentialLR(LambdaLR):
+    """Multiply the rate by `gamma` at every step."""
+
+    def __init__(self, optimizer, gamma):
+        super().__init__(optimizer, lambda t: gamma**t)
+
+
+class CosineAnnealingLR(LambdaLR):
+    """Half a cosine from the full rate to `eta_min` in `T_max` steps."""
+
+    def __init__(self, optimizer, T_max, eta_min=0.0):
+        if operator.index(T_max) < 1:
+            raise ValueError(f"T_max must be 1 or more, got {T_max}")
+        self.eta_min = eta_min
+        super().__init__(optimizer, warmup_cosine(0, T_max))
+
+    def rate(self, i, base, step):
+        """The rate of group `i` after so many steps."""
+        share = self.lambdas[i](step)
+        return self.eta_min + (base - self.eta_min) * share

@@ -23,6 +23,11 @@ def gaussian_log_likelihood(x, mean, std):
         Sum of the log-densities, in nats. It is relative to the unit of `x`:
         centimetres in place of metres subtract ``log(100)`` an observation.
 
+    Raises
+    ------
+    ValueError
+        If `std` is not positive.
+
     Notes
     -----
     Derived in section 1.0.3.
@@ -32,7 +37,9 @@ def gaussian_log_likelihood(x, mean, std):
     >>> round(gaussian_log_likelihood([1, 2, 6], 3, 2), 3)
     -6.586
     """
-    x = np.asarray(x, dtype=float)
+    x, mean, std = (np.asarray(a, dtype=float) for a in (x, mean, std))
+    if not np.all(std > 0):
+        raise ValueError(f"std must be positive, got {std}")
     z = (x - mean) / std
     terms = -0.5 * z**2 - np.log(std) - 0.5 * math.log(2 * math.pi)
     return float(terms.sum())
@@ -187,6 +194,7 @@ def accuracy_interval(n_correct, n, *, confidence=0.95):
             f"n_correct must be a whole number in 0 .. n, got {n_correct!r} "
             f"with n={n!r}; for a rate pass round(rate * n)"
         )
+    n_correct, n = int(n_correct), int(n)  # small types would wrap around
     z = NormalDist().inv_cdf(0.5 + _inside(confidence) / 2)
     p, shrink = n_correct / n, 1 + z**2 / n
     centre = (p + z**2 / (2 * n)) / shrink

@@ -260,8 +260,8 @@ def learn_merges(texts, n_merges, min_frequency=2, progress=None):
 
     Notes
     -----
-    Section 3.3. Time and memory grow in proportion to the text; about 20
-    bytes of memory for a byte of text whose pieces are all different.
+    Section 3.3. Time grows in proportion to the text, and so does memory:
+    some 50 bytes for each byte of the pieces that are different.
     """
     say = Progress(n_merges, progress)
     pieces = Counter(piece for text in texts for piece in split(text))

@@ -15,7 +15,7 @@ from zerobook import safetensors
 import os
 import mmap
 from zerobook.autograd import Tensor, from_op, grad_enabled
-from zerobook.nn.module import Module, Parameter
+from zerobook.nn.module import Module, Parameter, as_module
 import multiprocessing
 import signal
 import threading
@@ -24,7 +24,7 @@ import contextlib
 import ctypes
 import functools
 import weakref
-from zerobook.nn.module import Module
+from zerobook.nn.module import Module, as_module
 from zerobook.data import DataLoader, TensorDataset
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 
@@ -640,7 +640,8 @@ class DataParallel(Module):
             workers = "processes" if sys.platform == "linux" else "threads"
         if workers not in ("processes", "threads"):
             raise ValueError(f"workers={workers!r}: processes or threads")
-        self.module, self.replicas, self.workers = module, replicas, workers
+        self.module = as_module(module, "what DataParallel shares out")
+        self.replicas, self.workers = replicas, workers
         self.team, self.ticket = [], 0
         weakref.finalize(self, dismiss, self.team)
 
@@ -817,6 +818,7 @@ class AveragedModel(Module):
     def __init__(self, model, decay=0.999):
         if not 0 <= decay < 1:
             raise ValueError(f"decay must lie in 0 .. 1, got {decay}")
+        as_module(model, "what is averaged")
         self.module, self.decay = copy.deepcopy(model).eval(), decay
         self.register_buffer("n_averaged", np.array(0))
         for p in self.module.parameters():

@@ -475,7 +475,6 @@ T = torch.nn
     (T.MaxPool2d(2, ceil_mode=True), "ceil_mode"),
     (T.AvgPool2d(2, count_include_pad=False), "count_include_pad"),
     (T.Embedding(3, 2, padding_idx=0), "padding_idx=0"),
-    (T.LayerNorm((2, 3)), "normalized_shape"),
     (T.LayerNorm(3, elementwise_affine=False), "elementwise_affine"),
     (T.LayerNorm(3, bias=False), "missing: bias"),
     (T.BatchNorm1d(3, track_running_stats=False), "track_running_stats"),

@@ -12,6 +12,7 @@ from zerobook import functional, nn
 AXES = {  # PyTorch's axes, in terms of ours
     ("Linear", "weight"): (1, 0),
     ("Conv2d", "weight"): (3, 2, 0, 1),
+    ("Conv1d", "weight"): (2, 1, 0),
     ("ConvTranspose2d", "weight"): (2, 3, 0, 1),
     ("Recurrent", "weight_ih_l0"): (1, 0),
     ("Recurrent", "weight_hh_l0"): (1, 0),
@@ -176,12 +177,9 @@ def embedding_options(m):
 
 def norm_options(m):
     """Of a LayerNorm or RMSNorm; PyTorch's eps may be None, the dtype's."""
-    if len(m.weight.shape) != 1:
-        raise TypeError(f"normalized_shape={tuple(m.weight.shape)}: we "
-                        "normalise the last axis alone")
     dtype = str(m.weight.dtype).removeprefix("torch.")
     eps = float(np.finfo(dtype).eps) if m.eps is None else m.eps
-    return {"normalized_shape": m.weight.shape[0], "eps": eps}
+    return {"normalized_shape": tuple(m.weight.shape), "eps": eps}
 
 
 # %% 2.1.3 book/deep_learning/to_pytorch.md
@@ -193,16 +191,22 @@ def batch_norm_options(m):
             "affine": m.weight is not None}
 
 
+def group_norm_options(m):
+    """Of a GroupNorm."""
+    return {**kept("num_groups", "num_channels", "eps")(m),
+            "affine": m.weight is not None}
+
+
 def conv_options(m):
-    """Of a Conv2d or ConvTranspose2d; the sizes are the weight's."""
+    """Of a convolution; the sizes are the weight's."""
     shape = tuple(m.weight.shape)
     if not isinstance(m, nn.Module):
         back = np.argsort(AXES[type(m).__name__, "weight"])
         shape = tuple(shape[i] for i in back)
     if isinstance(m.padding, str):
         raise TypeError(f"padding={m.padding!r}: give the number")
-    kh, kw, C, O = shape
-    return {"in_channels": C, "out_channels": O, "kernel_size": (kh, kw),
+    *kernel, C, O = shape
+    return {"in_channels": C, "out_channels": O, "kernel_size": tuple(kernel),
             "stride": m.stride, "padding": m.padding,
             "bias": m.bias is not None}
 
@@ -248,6 +252,7 @@ OPTIONS = {
     "ReLU": kept(), "Tanh": kept(), "Sigmoid": kept(), "GELU": kept(),
     "SiLU": kept(),
     "Conv2d": conv_options, "ConvTranspose2d": transposed_options,
+    "Conv1d": conv_options, "GroupNorm": group_norm_options,
     "MaxPool2d": _pool, "AvgPool2d": _pool,
     "BatchNorm1d": batch_norm_options, "BatchNorm2d": batch_norm_options,
     "RNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent,
@@ -259,7 +264,7 @@ OPTIONS = {
 
 # %% 2.1.3 book/deep_learning/to_pytorch.md
 ONE_WAY = {  # PyTorch's options that are no options here
-    "dilation": (1, (1, 1)), "groups": (1,), "padding_mode": ("zeros",),
+    "dilation": (1, (1,), (1, 1)), "groups": (1,), "padding_mode": ("zeros",),
     "ceil_mode": (False,), "return_indices": (False,),
     "count_include_pad": (True,), "divisor_override": (None,),
     "padding_idx": (None,), "max_norm": (None,), "sparse": (False,),

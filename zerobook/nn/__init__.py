@@ -6,7 +6,9 @@ from zerobook.nn.module import ModuleDict
 from zerobook.nn.linear import Dropout, Embedding, Flatten, LayerNorm, Linear
 from zerobook.nn.linear import GELU, Identity, ReLU, Sigmoid, SiLU, Tanh
 from zerobook.nn.conv import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d
+from zerobook.nn.conv import Conv1d
 from zerobook.nn.normalization import BatchNorm1d, BatchNorm2d
+from zerobook.nn.normalization import GroupNorm
 from zerobook.nn.recurrent import RNN
 from zerobook.nn.recurrent import LSTM
 from zerobook.nn.recurrent import GRU

@@ -2,11 +2,11 @@
 """Attention with several heads."""
 
 import numpy as np
-from zerobook.functional import attention_weights, linear
+from zerobook.functional import as_tensor, attention_weights, linear
 from zerobook.functional import scaled_dot_product_attention
 from zerobook.nn import init
 from zerobook.nn.linear import Dropout, Linear
-from zerobook.nn.module import Module, Parameter
+from zerobook.nn.module import Module, Parameter, check_sizes
 
 
 # %% 2.2.3 book/deep_learning/attention.md
@@ -45,7 +45,8 @@ class MultiheadAttention(Module):
 
     def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True,
                  batch_first=True, *, rng=None, dtype=np.float32):
-        if num_heads < 1 or embed_dim % num_heads:
+        check_sizes(self, embed_dim=embed_dim, num_heads=num_heads)
+        if embed_dim % num_heads:
             raise ValueError(f"{num_heads} heads in a width of {embed_dim}")
         if not batch_first:
             raise ValueError("batch_first=False: give (N, T, D), please")
@@ -123,13 +124,18 @@ MultiheadAttention._joined_mask = _joined_mask
 
 # %% 2.2.3 book/deep_learning/attention.md
 def _check_sequences(self, query, key, value):
-    """Name the shapes that do not fit."""
+    """The three as tensors; name the shapes that do not fit."""
+    one = query is key is value
+    query = as_tensor(query, self.in_proj_weight)
+    key, value = (query, query) if one else (
+        as_tensor(x, query) for x in (key, value))
     q, k, v = query.shape, key.shape, value.shape
     wrong = {len(q), len(k), len(v)} != {3} or k[:2] != v[:2]
     if wrong or q[0] != k[0] or {q[2], k[2], v[2]} != {self.embed_dim}:
         raise ValueError(
             f"query {q}, key {k}, value {v}: want (N, T, D), (N, S, D), "
             f"(N, S, D) with D = {self.embed_dim}")
+    return query, key, value
 
 
 MultiheadAttention._check_sequences = _check_sequences
@@ -162,7 +168,7 @@ def attend(self, query, key, value, key_padding_mask=None,
     output : Tensor of shape (N, T, D)
     weights : Tensor of shape (N, T, S) or (N, h, T, S), or None
     """
-    self._check_sequences(query, key, value)
+    query, key, value = self._check_sequences(query, key, value)
     Q, K, V = self._heads(query, key, value)
     mask = self._joined_mask(attn_mask, key_padding_mask, Q.dtype)
     weights = None

@@ -3,7 +3,8 @@
 
 import numpy as np
 from zerobook.functional import rms_norm
-from zerobook.nn.module import Module, Parameter
+from zerobook.nn.linear import by_rows
+from zerobook.nn.module import Module, Parameter, check_sizes
 from zerobook.functional import silu
 from zerobook.nn.linear import Linear
 from zerobook.functional import rotary, scaled_dot_product_attention
@@ -14,12 +15,17 @@ class RMSNorm(Module):
     """`functional.rms_norm` with its weight. Section 2.2.4."""
 
     def __init__(self, normalized_shape, eps=1e-6, *, dtype=np.float32):
+        check_sizes(self, normalized_shape=normalized_shape)
         self.eps = eps
         self.weight = Parameter(np.ones(normalized_shape), dtype=dtype)
 
     def forward(self, x):
         """Rows of mean square 1, scaled."""
-        return rms_norm(x, self.weight, self.eps)
+        return by_rows(rms_norm, x, self.weight, eps=self.eps)
+
+    def extra_repr(self):
+        """The shape and epsilon."""
+        return f"{self.weight.shape}, eps={self.eps}, elementwise_affine=True"
 
 
 # %% 2.2.4 book/deep_learning/modern_block.md

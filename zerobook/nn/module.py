@@ -133,6 +133,87 @@ Module.train, Module.eval = train, evaluate
 
 
 # %% 2.1.2 book/deep_learning/modules.md
+def extra_repr(self):
+    """What `repr` tells of this module's options; empty here."""
+    return ""
+
+
+def module_repr(self):
+    """The tree of parts, as PyTorch prints it."""
+    extra, lines = self.extra_repr(), []
+    for name, child in self.named_children():
+        lines.append(f"({name}): {child!r}".replace("\n", "\n  "))
+    if extra and lines:
+        lines.insert(0, extra)
+    inside = "\n  ".join(["", *lines]) + "\n" if lines else extra
+    return f"{type(self).__name__}({inside})"
+
+
+Module.extra_repr, Module.__repr__ = extra_repr, module_repr
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def apply(self, f):
+    """Call `f` with every part, the module itself last."""
+    for child in dict.fromkeys(self.children()):
+        child.apply(f)
+    f(self)
+    return self
+
+
+def requires_grad_(self, requires_grad=True):
+    """Train all parameters from now on, or freeze them."""
+    for p in self.parameters():
+        p.requires_grad = requires_grad
+    return self
+
+
+def to(self, dtype):
+    """Turn all floats to another type, before an optimizer gets them.
+
+    "cpu" changes nothing: there is no other device.
+    """
+    if dtype == "cpu":
+        return self
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"parameters are floats, not {np.dtype(dtype)}")
+    for p in self.parameters():
+        p.data, p.grad = p.data.astype(dtype), None
+    for module in self.modules():
+        for name in module._buffers:
+            array = getattr(module, name)
+            if array is not None and array.dtype.kind == "f":
+                setattr(module, name, array.astype(dtype))
+    return self
+
+
+Module.apply, Module.requires_grad_, Module.to = apply, requires_grad_, to
+Module.float = lambda self: self.to(np.float32)
+Module.double = lambda self: self.to(np.float64)
+Module.buffers = lambda self: [b for _, b in self.named_buffers()]
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def get_submodule(self, path):
+    """The module of a dotted name, as `named_modules` gives it."""
+    found = dict(self.named_modules())
+    if path not in found:
+        raise AttributeError(f"{type(self).__name__} holds no module {path!r}")
+    return found[path]
+
+
+def register_parameter(self, name, value):
+    """Hold a Parameter (or None) as the attribute `name`."""
+    if not (value is None or isinstance(value, Parameter)):
+        raise TypeError(f"{name} must be a Parameter or None")
+    setattr(self, name, value)
+
+
+Module.get_submodule = get_submodule
+Module.register_parameter = register_parameter
+
+
+# %% 2.1.2 book/deep_learning/modules.md
 def state_dict(self):
     """All parameters and buffers by name, as the arrays themselves."""
 
@@ -204,6 +285,18 @@ def as_module(value, place):
     return value
 
 
+def check_sizes(owner, least=1, **sizes):
+    """Refuse sizes that are not whole, or below `least`, by name."""
+    for name, size in sizes.items():
+        for n in size if isinstance(size, tuple | list) else (size,):
+            if not isinstance(n, int | np.integer):
+                raise TypeError(f"{type(owner).__name__}: {name} must be a "
+                                f"whole number, got {size!r}")
+            if n < least:
+                raise ValueError(f"{type(owner).__name__}: {name} must be "
+                                 f"{least} or more, got {size!r}")
+
+
 def add_module(self, name, module):
     """Hold a module as the attribute `name`, which may be any text."""
     there = isinstance(vars(self).get(name), Module)
@@ -263,6 +356,24 @@ class ModuleList(Module):
         return type(self)().extend(found) if isinstance(i, slice) else found
 
 
+def list_repr(self):
+    """As `repr`, with neighbours that look alike in one line."""
+    groups = [[0, None, 0]]
+    for i, child in enumerate(self):
+        if repr(child) != groups[-1][1]:
+            groups.append([i, repr(child), 0])
+        groups[-1][2] += 1
+    lines = [
+        f"({i}): {text}" if n == 1 else f"({i}-{i + n - 1}): {n} x {text}"
+        for i, text, n in groups[1:]
+    ]
+    inside = "\n".join(["", *lines]).replace("\n", "\n  ")
+    return f"{type(self).__name__}({inside}\n)" if lines else "ModuleList()"
+
+
+ModuleList.__repr__ = list_repr
+
+
 class Sequential(ModuleList):
     """Modules one after the other: each gets what the one before gave."""
 
@@ -274,6 +385,9 @@ class Sequential(ModuleList):
         for module in self:
             x = module(x)
         return x
+
+
+Sequential.__repr__ = Module.__repr__
 
 
 # %% 2.1.2 book/deep_learning/modules.md

@@ -4,7 +4,7 @@
 import numpy as np
 from zerobook import functional
 from zerobook.nn import init
-from zerobook.nn.module import Module, Parameter
+from zerobook.nn.module import Module, Parameter, check_sizes
 from zerobook.autograd import stack
 
 
@@ -19,7 +19,8 @@ class Recurrent(Module):
 
     def __init__(self, input_size, hidden_size, *, bias=True,
                  batch_first=False, rng=None, dtype=np.float32):
-        rng, a = np.random.default_rng(rng), max(hidden_size, 1) ** -0.5
+        check_sizes(self, input_size=input_size, hidden_size=hidden_size)
+        rng, a = np.random.default_rng(rng), hidden_size ** -0.5
         self.input_size, self.hidden_size = input_size, hidden_size
         self.bias, self.batch_first = bias, batch_first
         columns = self.gates * hidden_size
@@ -41,6 +42,12 @@ class Recurrent(Module):
         output, last = self.run(x.swapaxes(0, 1) if self.batch_first else x,
                                 state)
         return output.swapaxes(0, 1) if self.batch_first else output, last
+
+    def extra_repr(self):
+        """The sizes, and what is not as usual."""
+        text = f"{self.input_size}, {self.hidden_size}"
+        text += "" if self.bias else ", bias=False"
+        return text + ", batch_first=True" * self.batch_first
 
 
 # %% 2.2.2 book/deep_learning/recurrent.md

@@ -3,7 +3,7 @@
 
 import numpy as np
 from zerobook.nn.linear import Dropout, LayerNorm, Linear
-from zerobook.nn.module import Module, ModuleList
+from zerobook.nn.module import Module, ModuleList, as_module, check_sizes
 from zerobook import functional
 from zerobook.nn.attention import MultiheadAttention
 
@@ -50,6 +50,7 @@ class PositionalEncoding(Module):
 
     def __init__(self, d_model, dropout=0.0, max_len=5000, *, rng=None,
                  dtype=np.float32):
+        check_sizes(self, d_model=d_model, max_len=max_len)
         self.drop = Dropout(dropout, rng=rng)
         self.pe = sinusoidal_positions(max_len, d_model).astype(dtype)
 
@@ -134,8 +135,10 @@ TransformerEncoderLayer.forward = encode
 
 
 # %% 2.2.3 book/deep_learning/transformer.md
-def _stack(first, num_layers, rng):
+def _stack(owner, first, num_layers, rng):
     """`num_layers` layers like the first, the others drawn anew."""
+    as_module(first, f"{type(owner).__name__}: the layer")
+    check_sizes(owner, num_layers=num_layers)
     rng, dtype = np.random.default_rng(rng), first.norm1.weight.dtype
     more = [type(first)(*first.options, rng=rng, dtype=dtype)
             for _ in range(num_layers - 1)]
@@ -160,8 +163,8 @@ class TransformerEncoder(Module):
     """
 
     def __init__(self, encoder_layer, num_layers, norm=None, *, rng=None):
-        self.layers = _stack(encoder_layer, num_layers, rng)
-        self.norm = norm
+        self.layers = _stack(self, encoder_layer, num_layers, rng)
+        self.norm = norm if norm is None else as_module(norm, "norm")
 
     def forward(self, src, mask=None, src_key_padding_mask=None,
                 is_causal=False):
@@ -221,8 +224,8 @@ class TransformerDecoder(Module):
     """
 
     def __init__(self, decoder_layer, num_layers, norm=None, *, rng=None):
-        self.layers = _stack(decoder_layer, num_layers, rng)
-        self.norm = norm
+        self.layers = _stack(self, decoder_layer, num_layers, rng)
+        self.norm = norm if norm is None else as_module(norm, "norm")
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None,
                 tgt_key_padding_mask=None, memory_key_padding_mask=None,
