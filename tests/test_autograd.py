@@ -1,6 +1,7 @@
 """The tape: every operation against PyTorch, over generated shapes."""
 
 import gc
+import operator
 import threading
 import weakref
 
@@ -12,7 +13,10 @@ from hypothesis.extra import numpy as hnp
 from oracles import torch
 
 from zerobook import autograd
+from zerobook import functional as F
 from zerobook.autograd import Tensor, no_grad, unbroadcast
+from zerobook.nn import Module, Parameter, init
+from zerobook.optim import SGD
 
 pair = hnp.mutually_broadcastable_shapes(
     num_shapes=2, min_dims=0, max_dims=3, min_side=0, max_side=3
@@ -293,3 +297,277 @@ def test_no_grad_holds_for_its_own_thread_alone():
 def test_an_error_names_the_shapes(wrong, words):
     with pytest.raises((ValueError, RuntimeError), match=words):
         wrong(Tensor(np.ones((3, 3)), True))
+
+
+# ---- kind: an array that changed between forward and backward
+
+
+CHANGES = {
+    "assignment": lambda w: setattr(w, "data", w.data * 2),
+    "in place": lambda w: setattr(w, "data", np.add(w.data, 1, out=w.data)),
+    "step": lambda w: stepped(w),
+    "load": lambda w: loaded(w),
+    "init": lambda w: init.zeros_(w),
+    "said": lambda w: autograd.increment_version(w),
+}
+
+
+def stepped(w):
+    w.grad = np.ones_like(w.data)
+    SGD([w], lr=0.1).step()
+
+
+def loaded(w):
+    module = Module()
+    module.w = w
+    module.load_state_dict({"w": w.data + 1})
+
+
+READERS = {
+    "product": lambda w: w * w, "power": lambda w: w**3,
+    "quotient": lambda w: 2 / w, "matmul": lambda w: w @ w,
+    "log": lambda w: w.log(), "linear": lambda w: F.linear(w, w),
+    "view": lambda w: w.reshape(-1) * w.T.reshape(-1),
+    "piece": lambda w: w[0] * w[:, 1], "silu": lambda w: F.silu(w),
+    "einsum": lambda w: autograd.einsum("ij,jk->ik", w, w),
+    "detached": lambda w: w.detach() * w,
+}
+NEEDLESS = {
+    "sum": lambda w: w + w, "difference": lambda w: 1 - w,
+    "exp": lambda w: w.exp(), "mean": lambda w: w.mean(),
+    "shape": lambda w: w.reshape(4), "scaled": lambda w: w * 3,
+    "joined": lambda w: autograd.concatenate([w, w]),
+    "tanh": lambda w: F.tanh(w), "bias": lambda w: F.linear(
+        np.ones((1, 2)), np.ones((2, 2)), w[0]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_change_of_an_array_that_backward_needs_is_an_error(reader, change):
+    w = Parameter(np.array([[0.5, 1.0], [1.5, 2.0]]))
+    y = READERS[reader](w)
+    CHANGES[change](w)
+    w.grad = None
+    with pytest.raises(RuntimeError, match="was changed since"):
+        y.sum().backward()
+    assert w.grad is None
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("reader", NEEDLESS)
+def test_a_change_of_an_array_that_nobody_needs_is_none(reader, change):
+    values = np.array([[0.5, 1.0], [1.5, 2.0]])
+    w, before = Parameter(values), Parameter(values)
+    NEEDLESS[reader](before).sum().backward()
+    y = NEEDLESS[reader](w)
+    CHANGES[change](w)
+    w.grad = None
+    y.sum().backward()
+    np.testing.assert_array_equal(w.grad, before.grad)
+
+
+# ---- kind: what reaches a leaf has its shape and its type
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_all_arrivals_are_added_up(n):
+    x = Tensor([1.0, 2.0], True)
+    inner = x * 1
+    sum((inner for _ in range(n)), Tensor([0.0, 0.0])).sum().backward()
+    assert x.grad.tolist() == [n, n]
+    x.grad = None
+    for _ in range(n):
+        (x + 0).sum().backward()
+    assert x.grad.tolist() == [n, n]
+
+
+def test_a_gradient_of_another_shape_is_refused_and_one_of_another_type_cast():
+    x = Tensor([1.0, 2.0], True)
+    wrong = autograd.from_op(
+        x.data, (x,), lambda g: x.accumulate(np.ones((2, 1))))
+    with pytest.raises(ValueError, match=r"\(2, 1\) .* \(2,\)"):
+        wrong.sum().backward()
+    double = Tensor([3.0, 4.0], True, "float64")
+    (x * double).sum().backward()
+    assert x.grad.dtype == np.float32 and double.grad.dtype == np.float64
+    one = Tensor(2.0, True)
+    (one * one).backward()
+    assert isinstance(one.grad, np.ndarray) and one.grad.shape == ()
+
+
+def test_a_bias_of_one_number_gets_one_gradient():
+    bias = Tensor([1.0], True)
+    F.linear(np.ones((5, 2)), np.ones((2, 3)), bias).sum().backward()
+    assert bias.grad.tolist() == [15.0]
+
+
+def test_sums_keep_no_arrays_and_products_their_factors():
+    for step, kept in ((lambda h, w: h + w, 0), (lambda h, w: h * w, 9)):
+        w = Tensor(np.ones(3), True)
+        h, arrays = w, []
+        for _ in range(10):
+            h = step(h, w)
+            arrays.append(weakref.ref(h.data))
+        assert sum(a() is not None for a in arrays[:-1]) == kept
+
+
+# ---- kind: no tensor is an array of objects, a truth by its length, or NaN
+
+
+@pytest.mark.parametrize("data", [
+    None, "1", [1.0, None], ["a"], {"a": 1}, object(), [object()], 1j,
+])
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_what_is_no_number_is_refused(data, dtype):
+    with pytest.raises(TypeError, match="holds numbers, not"):
+        Tensor(data, dtype=dtype)
+    for f in (lambda x: x + data, lambda x: data * x, lambda x: x - data,
+              lambda x: x / data):
+        for x in (Tensor([1.0]), Tensor([1])):
+            with pytest.raises(TypeError):
+                f(x)
+
+
+def test_one_number_converts_and_several_are_refused():
+    one, some = Tensor([2.5]), Tensor([0.0, 1.0])
+    assert float(one) == 2.5 and int(one) == 2 and bool(one)
+    assert f"{one:.2f}" == "2.50" and not Tensor([0.0])
+    assert list(range(Tensor(3))) == [0, 1, 2]
+    for f in (float, int, bool, lambda x: f"{x:.1f}"):
+        with pytest.raises(RuntimeError, match="no single number"):
+            f(some)
+    assert np.asarray(some).dtype == np.float32
+    assert [x.item() for x in some] == [0.0, 1.0]
+    with pytest.raises(RuntimeError, match="detach"):
+        np.asarray(Tensor([1.0], True))
+    with pytest.raises(TypeError):
+        iter(Tensor(1.0))
+
+
+RELATIONS = [operator.eq, operator.ne, operator.lt, operator.le,
+             operator.gt, operator.ge]
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64"])
+@pytest.mark.parametrize("other", [2, 0.1, [1, 2, 3], [0.1, 2.0, 2.5]])
+def test_comparisons_are_pytorch_s(relation, dtype, other):
+    x = np.array([1, 2, 3] if "int" in dtype else [0.1, 2, 3], dtype)
+    b = other
+    if isinstance(other, list):
+        b = np.array(other, None if isinstance(other[0], int) else dtype)
+    ours, theirs = Tensor(x, dtype=dtype), torch.tensor(x)
+    twin = torch.tensor(b) if isinstance(b, np.ndarray) else b
+    expected = relation(theirs, twin).numpy()
+    for y in (relation(ours, b), relation(ours, Tensor(b, dtype=getattr(
+            b, "dtype", dtype))) if isinstance(b, np.ndarray)
+            else relation(ours, b)):
+        assert y.dtype == bool
+        np.testing.assert_array_equal(y.data, expected)
+
+
+def test_tensors_stay_keys_and_members():
+    a, b = Tensor([1.0]), Tensor([1.0])
+    assert len({a, b}) == 2 and {a: 1}[a] == 1
+    assert (a == None) is False and a != "x"  # noqa: E711
+    assert 1 in Tensor([0, 1]) and 2 not in Tensor([0, 1])
+    assert (np.array([1.0, 2.0]) == Tensor([1.0, 3.0])).data.tolist() == [
+        True, False]
+
+
+# ---- more operations: each a row, with PyTorch as the oracle
+
+
+MORE = {
+    "abs": lambda t, m: abs(t - 1), "sqrt": lambda t, m: t.sqrt(),
+    "clip": lambda t, m: t.clip(0.8, 1.5), "clamp": lambda t, m: t.clamp(max=1),
+    "var": lambda t, m: t.var(), "std": lambda t, m: t.std(),
+    "min": lambda t, m: t.min(), "zeroth power": lambda t, m: t**0,
+    "where": lambda t, m: m.where(t > 1, t, t * t),
+    "filled": lambda t, m: t.masked_fill(t < 1, 7.0),
+    "base": lambda t, m: 2**t, "exponent": lambda t, m: t**t,
+    "squeeze": lambda t, m: t.unsqueeze(1).squeeze(1),
+    "unsqueeze": lambda t, m: t.unsqueeze(-1) * t.unsqueeze(0).squeeze(0)
+    .unsqueeze(-1), "flatten": lambda t, m: t.flatten(),
+    "flatten some": lambda t, m: t.flatten(1),
+    "transpose": lambda t, m: t.transpose(0, -1),
+    "permute": lambda t, m: t.permute(-1, 0, -2),
+    "split": lambda t, m: t.split(2, -1)[-1],
+    "sizes": lambda t, m: t.split([1, 3], 2)[1],
+    "gather": lambda t, m: t.gather(1, (t > 5) * 1),
+    "cat": lambda t, m: m.cat([t, t * t], 1),
+    "trace": lambda t, m: m.einsum("abc,abd->cd", t, t),
+    "alone": lambda t, m: m.einsum("abc,c->a", t, t[0, 0]),
+    "no arrow": lambda t, m: m.einsum("abc,bcd", t, t.transpose(0, 2)
+                                      .transpose(0, 1)),
+    "all": lambda t, m: m.einsum("abc->", t),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_more_operations_are_pytorchs(name, dtype):
+    f = MORE[name]
+    agree(lambda a: f(a, autograd), draw((2, 3, 4), 3, dtype),
+          theirs=lambda a: f(a, torch))
+
+
+@pytest.mark.parametrize("axis, keep", [(0, False), (1, True), (-1, False)])
+def test_more_along_an_axis(axis, keep):
+    x = draw((3, 4), 1)
+    agree(lambda a: a.var(axis, keep), x,
+          theirs=lambda a: a.var(axis, keepdim=keep))
+    agree(lambda a: a.std(axis, keep, 0), x,
+          theirs=lambda a: a.std(axis, correction=0, keepdim=keep))
+    agree(lambda a: a.min(axis, keep), x,
+          theirs=lambda a: a.amin(axis, keep))
+    for name in ("argmax", "argmin"):
+        y = getattr(Tensor(x), name)(axis, keep)
+        z = getattr(torch.tensor(np.array(x)), name)(axis, keep)
+        assert y.dtype == np.int64 and y.data.tolist() == z.tolist()
+
+
+def test_slopes_at_the_edge_are_pytorchs():
+    for f in (lambda a: a**0, abs, lambda a: a.clip(0, 1),
+              lambda a: a ** (a * 0)):
+        x, twin = Tensor([0.0, 1.0], True), torch.tensor([0.0, 1.0])
+        twin.requires_grad = True
+        f(x).sum().backward()
+        f(twin).sum().backward()
+        np.testing.assert_array_equal(x.grad, twin.grad.numpy())
+
+
+def test_a_quotient_is_rounded_once():
+    x = Tensor(np.arange(1.0, 101.0))
+    assert (x / x).data.tolist() == [1.0] * 100
+    tiny = Tensor([1e-39], dtype="float32")
+    assert (tiny / tiny).item() == 1.0
+
+
+@pytest.mark.parametrize("wrong, error, words", [
+    (lambda x: autograd.where([1, 0, 1], x, x), TypeError, "booleans"),
+    (lambda x: x.masked_fill(np.ones(3), 0), TypeError, "booleans"),
+    (lambda x: x.gather(0, [3, 0, 0]), IndexError, "axis of 3"),
+    (lambda x: x.gather(0, [[0]]), ValueError, r"\(1, 1\)"),
+    (lambda x: x.split(0), ValueError, "pieces of 0"),
+    (lambda x: x.split([1, 1]), ValueError, "axis of 3"),
+    (lambda x: autograd.einsum("ii->i", x), ValueError, "comes twice"),
+    (lambda x: autograd.einsum("...i->i", x), ValueError, "a letter"),
+])
+def test_more_operations_name_what_they_refuse(wrong, error, words):
+    with pytest.raises(error, match=words):
+        wrong(Tensor([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_nothing_is_no_error():
+    x = Tensor(np.zeros((0, 3)), True)
+    for f in (lambda a: a.sum(0), lambda a: a.exp(), lambda a: a.mean(),
+              lambda a: a.permute(-1, 0), lambda a: a.flatten(),
+              lambda a: autograd.cat([a, a]), lambda a: a @ np.ones((3, 2))):
+        x.grad = None
+        y = f(x)
+        y.backward(np.ones(y.shape))
+        assert x.grad.shape == (0, 3)
+    assert np.isnan(Tensor(np.zeros(0)).mean().item())

@@ -353,3 +353,9 @@ def test_equal_rng_gives_equal_training():
         return train(layers, X[:200] / 16, y[:200], step, epochs=3, rng=7)
 
     assert np.array_equal(losses(), losses())
+
+
+def test_layers_of_one_width_are_not_drawn_alike():
+    weights = parameters(mlp((6, 6, 6, 6), rng=0))[::2]
+    for i, a in enumerate(weights):
+        assert all((a != b).all() for b in weights[i + 1:])

@@ -20,8 +20,8 @@ def as_tensor(x, like=None):
     if like is None:
         return x if isinstance(x, Tensor) else Tensor(x)
     if isinstance(x, Tensor):
-        return converted(x, like.data.dtype)
-    return Tensor(x, dtype=like.data.dtype)
+        return converted(x, like.dtype)
+    return Tensor(x, dtype=like.dtype)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -642,6 +642,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     """
     weight = as_tensor(weight)
     x = as_tensor(x, weight)
+    bias = None if bias is None else as_tensor(bias, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     check_window("conv2d", x, kernel, stride, padding, weight.shape[2])
     b = None if bias is None else bias.data
@@ -704,6 +705,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     """
     weight = as_tensor(weight)
     x = as_tensor(x, weight)
+    bias = None if bias is None else as_tensor(bias, weight)
     stride, padding, kernel = pair(stride), pair(padding), weight.shape[:2]
     shape = transposed_shape(x, weight, stride, padding, pair(output_padding))
     w, maps = weight.data.swapaxes(2, 3), channels_last(x.data)
@@ -1000,6 +1002,9 @@ def rnn(x, weight_ih, weight_hh, bias, h0=None):
     -----
     Section 2.2.2; Elman (1990).
     """
+    weight_ih, weight_hh, bias = (
+        as_tensor(w) for w in (weight_ih, weight_hh, bias)
+    )
     x = as_tensor(x, weight_ih)
     if h0 is None:
         h0 = np.zeros((*x.shape[1:2], weight_hh.shape[0]), x.dtype)
@@ -1134,6 +1139,9 @@ def lstm(x, weight_ih, weight_hh, bias, state=None):
     c_n : Tensor of shape (N, H)
         The cell after the last step.
     """
+    weight_ih, weight_hh, bias = (
+        as_tensor(w) for w in (weight_ih, weight_hh, bias)
+    )
     x, h0, c0 = _sequence_and_state(x, weight_ih, weight_hh, state)
     hs, cs, A, squashed = lstm_forward(
         x.data, weight_ih.data, weight_hh.data, bias.data, h0.data, c0.data
@@ -1233,6 +1241,7 @@ def attention_weights(query, key, mask=None, is_causal=False):
     Tensor of shape (..., T, S)
         Rows sum to one, or to zero where a query may look nowhere.
     """
+    query, key = as_tensor(query), as_tensor(key)
     shape = _attention_shapes(query, key, key, mask)
     scores = (query * key.shape[-1] ** -0.5) @ key.swapaxes(-1, -2)
     if mask is None and not is_causal:
@@ -1327,6 +1336,7 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     >>> scaled_dot_product_attention(q, k, Tensor([[10.0], [20.0]]))
     Tensor([[15.]])
     """
+    query, key, value = as_tensor(query), as_tensor(key), as_tensor(value)
     shape = _attention_shapes(query, key, value, mask)
     Q, K, V = query.data, key.data, value.data
     blocks, weights = query_blocks(*shape[-2:], is_causal), []
@@ -1363,6 +1373,7 @@ def rms_norm(x, weight, eps=1e-6):
     >>> rms_norm(Tensor([[3.0, 3.0]]), Tensor([1.0, 2.0]), eps=0.0)
     Tensor([[1., 2.]])
     """
+    weight = as_tensor(weight)
     x = as_tensor(x, weight)
     if x.shape[-1:] != weight.shape:
         raise ValueError(f"input {x.shape} for a weight of {weight.shape}")
@@ -1406,6 +1417,7 @@ def rotary(x, positions=None, base=10_000.0):
     base : float
         The slowest pair turns about `base` times as slowly as the first.
     """
+    x = as_tensor(x)
     T, d = x.shape[-2:]
     if d % 2:
         raise ValueError(f"x {x.shape}: pairs need an even last axis")
