@@ -237,8 +237,7 @@ class GridSearchCV(BaseEstimator):
     best_index_, best_estimator_, n_splits_
     cv_results_ : dict
         Arrays ``mean_test_score``, ``std_test_score``, ``rank_test_score``
-        and ``split0_test_score`` …, in the order of ``params``; NaN ranks
-        last, and `fit` raises ValueError where all scores are NaN.
+        and ``split0_test_score`` …, as in ``params``; NaN ranks last.
 
     Examples
     --------
@@ -270,7 +269,10 @@ def _check_search(search):
 
 
 def _fit_search(self, X, y):
-    """Score every combination by folds, then refit the best to all rows."""
+    """Score every combination by folds, then refit the best to all rows.
+
+    ValueError where all combinations score NaN, or there is none.
+    """
     _check_search(self)
     rows, labels = check_X_y(X, y, min_samples=2)
     params = parameter_grid(self.param_grid)
