@@ -163,6 +163,14 @@ def cross_entropy_backward(g, logits, targets, log_p=None):
 
 
 # %% 1.1.4 book/foundations/losses.md
+def _sides(y_hat, y):
+    y_hat, side = _matched(y_hat, y)
+    if not np.all(np.abs(side) == 1):
+        raise ValueError("each side is -1 or +1")
+    return y_hat, side
+
+
+# %% 1.1.4 book/foundations/losses.md
 def hinge(y_hat, y):
     """Mean of what each score lacks to a margin of one.
 
@@ -199,10 +207,3 @@ def hinge_backward(g, y_hat, y):
     """Gradient at `y_hat` from the gradient `g` at the mean loss."""
     y_hat, side = _sides(y_hat, y)
     return np.where(y_hat * side < 1, -g / y_hat.size * side, 0)
-
-
-def _sides(y_hat, y):
-    y_hat, side = _matched(y_hat, y)
-    if not np.all(np.abs(side) == 1):
-        raise ValueError("each side is -1 or +1")
-    return y_hat, side

@@ -99,6 +99,7 @@ def train_test_split(X, y, *, test_size=0.25, stratify=None, rng=None):
 FOLDS = [Interval(int, "[2, inf)")]
 
 
+# %% 1.1.2 book/foundations/linear_models.md
 class KFold:
     """Deal the rows into `n_splits` parts, and let each be the test once.
 
@@ -236,13 +237,8 @@ class GridSearchCV(BaseEstimator):
     best_index_, best_estimator_, n_splits_
     cv_results_ : dict
         Arrays ``mean_test_score``, ``std_test_score``, ``rank_test_score``
-        and ``split0_test_score`` … in the order of the list ``params``.
-        A combination that scores NaN ranks last.
-
-    Raises
-    ------
-    ValueError
-        In `fit`, if all combinations score NaN, or there is none.
+        and ``split0_test_score`` …, in the order of ``params``; NaN ranks
+        last, and `fit` raises ValueError where all scores are NaN.
 
     Examples
     --------
