@@ -327,7 +327,7 @@ def beside(x, dtype):
 
 def converted(x, dtype=np.float32):
     """A tensor of integers in type `dtype`; one of floats as it is."""
-    return x if x.data.dtype.kind == "f" else Tensor(x.data, dtype=dtype)
+    return x if x.dtype.kind == "f" else Tensor(x.data, dtype=dtype)
 
 
 def common(a, b):
@@ -346,7 +346,7 @@ def operands(a, b):
         b = beside(b, a.data.dtype)
     elif not isinstance(a, Tensor):
         a = beside(a, b.data.dtype)
-    return (a, b) if a.data.dtype is b.data.dtype else common(a, b)
+    return (a, b) if a.dtype is b.dtype else common(a, b)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md

@@ -20,7 +20,7 @@ def as_tensor(x, like=None):
     if like is None:
         return x if isinstance(x, Tensor) else Tensor(x)
     if isinstance(x, Tensor):
-        return converted(x, like.dtype)
+        return x if x.dtype.kind == "f" else converted(x, like.dtype)
     return Tensor(x, dtype=like.dtype)
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from zerobook.autograd import no_grad
 from zerobook.data import as_array
-from zerobook.optim import clip_grad_norm_
+from zerobook.optim import clip_grad_norm_, grad_norm
 import copy
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
     if not math.isfinite(number):
         raise NotANumber(f"the loss is {number}")
     value.backward()
-    judge_gradients(model, clip)
+    judge_gradients(model, clip, optimizer)
     optimizer.step()
     if schedule is not None:
         schedule.step()
@@ -54,10 +54,13 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 
 
 # %% 2.1.2 book/deep_learning/training.md
-def judge_gradients(model, clip=None):
+def judge_gradients(model, clip, optimizer):
     """Refuse gradients that are not finite; shorten those that are long."""
-    parameters = model.parameters()
-    norm = clip_grad_norm_(parameters, math.inf if clip is None else clip)
+    if clip is None:
+        norm = grad_norm(p for g in optimizer.param_groups
+                         for p in g["params"])
+    else:
+        norm = clip_grad_norm_(model.parameters(), clip)
     if not math.isfinite(norm):
         names = [name for name, p in model.named_parameters()
                  if p.grad is not None and not np.isfinite(p.grad).all()]
