@@ -176,6 +176,10 @@ def vacant(self):
     return self._buffer
 
 
+def no_room(self):
+    """None: a node has no buffer."""
+
+
 def accumulate(self, grad, owned=False):
     """Add `grad` to the gradient; `owned` if nobody else holds the array."""
     if not self.requires_grad:
@@ -194,7 +198,7 @@ def accumulate(self, grad, owned=False):
 
 
 Tensor.vacant, Tensor.accumulate = vacant, accumulate
-Node.vacant = lambda node: None
+Node.vacant = no_room
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -691,7 +695,8 @@ def rows(a):
     return (a[i] for i in range(len(a)))
 
 
-Tensor.__array__, Tensor.__index__, Tensor.__iter__ = as_array, as_integer, rows
+Tensor.__array__, Tensor.__index__ = as_array, as_integer
+Tensor.__iter__ = rows
 Tensor.__float__ = lambda a: float(a.item())
 Tensor.__int__ = lambda a: int(a.item())
 Tensor.__bool__ = lambda a: bool(a.item())
@@ -756,6 +761,11 @@ def as_operand(x):
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def kept_where(a, condition, b):
+    """The entries of `a` where `condition` holds, of `b` elsewhere."""
+    return where(condition, a, b)
+
+
 def masked_fill(a, mask, value):
     """`value` where `mask` holds, the entries of `a` elsewhere."""
     return where(mask, value, a)
@@ -785,7 +795,7 @@ def abs_(a):
 Tensor.clip = Tensor.clamp = clip
 Tensor.abs = Tensor.__abs__ = abs_
 Tensor.masked_fill = masked_fill
-Tensor.where = lambda a, condition, b: where(condition, a, b)
+Tensor.where = kept_where
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md
