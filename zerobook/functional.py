@@ -226,7 +226,7 @@ def fitting_bias(bias, weight):
 
 # %% 2.1.1 book/deep_learning/fused.md
 def linear(x, weight, bias=None):
-    """Weighted sums, ``x @ weight + bias``, as one node.
+    """Weighted sums, ``x @ weight + bias``, as one node (section 2.1.1).
 
     Parameters
     ----------
@@ -239,10 +239,6 @@ def linear(x, weight, bias=None):
     Returns
     -------
     Tensor of shape (..., D_out)
-
-    Notes
-    -----
-    Sections 1.2.1, 1.2.3 and 2.1.1.
     """
     weight = as_tensor(weight)
     x, D = as_tensor(x, weight), weight.shape[-1:]
