@@ -193,8 +193,12 @@ def accumulate(self, grad, owned=False):
     receive(self, grad, owned)
 
 
+def _no_room(node):
+    """None: only a leaf has a buffer."""
+
+
 Tensor.vacant, Tensor.accumulate = vacant, accumulate
-Node.vacant = lambda node: None
+Node.vacant = _no_room
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -691,7 +695,8 @@ def rows(a):
     return (a[i] for i in range(len(a)))
 
 
-Tensor.__array__, Tensor.__index__, Tensor.__iter__ = as_array, as_integer, rows
+Tensor.__array__, Tensor.__index__ = as_array, as_integer
+Tensor.__iter__ = rows
 Tensor.__float__ = lambda a: float(a.item())
 Tensor.__int__ = lambda a: int(a.item())
 Tensor.__bool__ = lambda a: bool(a.item())
@@ -751,6 +756,11 @@ def where(condition, a, b):
     return from_op(np.where(mask, a.data, b.data), (a, b), backward, saved=())
 
 
+def _where(a, condition, b):
+    """Entries of `a` where `condition` holds, of `b` elsewhere."""
+    return where(condition, a, b)
+
+
 def as_operand(x):
     """A number or an array as a tensor."""
     return x if isinstance(x, Tensor) else Tensor(x)
@@ -785,7 +795,7 @@ def abs_(a):
 Tensor.clip = Tensor.clamp = clip
 Tensor.abs = Tensor.__abs__ = abs_
 Tensor.masked_fill = masked_fill
-Tensor.where = lambda a, condition, b: where(condition, a, b)
+Tensor.where = _where
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md
