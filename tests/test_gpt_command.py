@@ -304,11 +304,17 @@ def test_several_files_are_joined_by_the_token_that_ends_a_text(folder):
 # ---- killed, stopped, resumed
 
 
+def heard():
+    """Let a run hear the signals that whoever runs the tests ignores."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def start(root, out, *words):
     return subprocess.Popen(
         [sys.executable, "-m", "zerobook", "gpt", "train", *words, "--out",
          out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(root)})
+        env={**os.environ, "PYTHONPATH": str(root)}, preexec_fn=heard)
 
 
 def test_killed_at_any_moment_and_resumed_is_the_same_run(root, folder):

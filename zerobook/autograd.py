@@ -176,6 +176,10 @@ def vacant(self):
     return self._buffer
 
 
+def no_room(self):
+    """None: a node has no buffer."""
+
+
 def accumulate(self, grad, owned=False):
     """Add `grad` to the gradient; `owned` if nobody else holds the array."""
     if not self.requires_grad:
@@ -193,12 +197,8 @@ def accumulate(self, grad, owned=False):
     receive(self, grad, owned)
 
 
-def _no_room(node):
-    """None: only a leaf has a buffer."""
-
-
 Tensor.vacant, Tensor.accumulate = vacant, accumulate
-Node.vacant = _no_room
+Node.vacant = no_room
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -756,14 +756,14 @@ def where(condition, a, b):
     return from_op(np.where(mask, a.data, b.data), (a, b), backward, saved=())
 
 
-def _where(a, condition, b):
-    """Entries of `a` where `condition` holds, of `b` elsewhere."""
-    return where(condition, a, b)
-
-
 def as_operand(x):
     """A number or an array as a tensor."""
     return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def kept_where(a, condition, b):
+    """The entries of `a` where `condition` holds, of `b` elsewhere."""
+    return where(condition, a, b)
 
 
 def masked_fill(a, mask, value):
@@ -795,7 +795,7 @@ def abs_(a):
 Tensor.clip = Tensor.clamp = clip
 Tensor.abs = Tensor.__abs__ = abs_
 Tensor.masked_fill = masked_fill
-Tensor.where = _where
+Tensor.where = kept_where
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md

@@ -176,10 +176,17 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
         return from_op(value, (y_hat,), lambda g: to.accumulate(
             rule(g, log_p, y, log_p), owned=True), saved=())
     Q = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
+    return expected_surprise(y_hat, log_p, Q)
+
+
+# %% 2.1.1 book/deep_learning/fused.md
+def expected_surprise(y_hat, log_p, Q):
+    """Sum of ``-Q * log_p``, with its gradient by the scores `y_hat`."""
+    to = y_hat.node
 
     def backward(g):
-        p = np.exp(log_p)
-        to.accumulate(g * (Q.sum(axis=-1, keepdims=True) * p - Q), owned=True)
+        mass = Q.sum(axis=-1, keepdims=True)
+        to.accumulate(g * (mass * np.exp(log_p) - Q), owned=True)
 
     return from_op(-(Q * log_p).sum(), (y_hat,), backward, saved=())
 
@@ -216,6 +223,15 @@ def sum_rows(g):
 
 
 # %% 2.1.1 book/deep_learning/fused.md
+def fitting_bias(bias, weight):
+    """A bias as a tensor: a number for each column, or one for all."""
+    bias = as_tensor(bias, weight)
+    if bias.shape not in (weight.shape[1:], (1,), ()):
+        raise ValueError(f"bias {bias.shape} for weight {weight.shape}")
+    return bias
+
+
+# %% 2.1.1 book/deep_learning/fused.md
 def linear(x, weight, bias=None):
     """Weighted sums, ``x @ weight + bias``, as one node (section 2.1.1).
 
@@ -237,9 +253,7 @@ def linear(x, weight, bias=None):
     y = neural_network.linear(rows, weight.data)  # (N, D_out)
     parents, to_x, to_weight, to_bias = (x, weight), x.node, weight.node, None
     if bias is not None:
-        bias = as_tensor(bias, weight)
-        if bias.shape not in (D, (1,), ()):
-            raise ValueError(f"bias {bias.shape} for weight {weight.shape}")
+        bias = fitting_bias(bias, weight)
         y += bias.data  # in place: no second array
         parents, to_bias = (x, weight, bias), bias.node
     X = None if to_weight is None else rows  # each kept for the other's sake

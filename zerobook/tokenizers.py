@@ -821,6 +821,7 @@ class Parted(dict):
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+# %% 3.3 book/generative/word_pieces.md
 class WordPieceTokenizer:
     """Words cut into the longest known pieces, in BERT's form.
 

@@ -265,6 +265,7 @@ def _windows(total, size, stride):
     return np.append(np.arange(0, last, stride), last)
 
 
+# %% 3.3 book/generative/gpt_on_the_book.md
 def token_losses(model, ids, stride=None, batch_size=32):
     """What each token of a long text costs, but for the first.
 

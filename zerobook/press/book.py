@@ -123,7 +123,7 @@ def build(root, page=None, say=print):
 
 # %% book/press/building.md
 def no_port(port):
-    """Why the site cannot be shown at a port, or None: asked before a build."""
+    """Why a site cannot be shown at a port, or None: asked before a build."""
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError) as error:

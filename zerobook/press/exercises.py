@@ -90,7 +90,8 @@ def unsolved(text):
         cells = [EMPTY] if task.answer else []
         if task.asked and task.asked <= task.stated:
             cells += [
-                f"```{{code-cell}} python\n:tags: [check, gap]\n\n{c.code}\n```"
+                "```{code-cell} python\n:tags: [check, gap]\n\n"
+                f"{c.code}\n```"
                 for c in task.checks
             ]
         return "\n\n".join(cells)

@@ -398,6 +398,7 @@ def add_page(book, path, part, given):
     book.problems += problems + more
 
 
+# %% book/press/reading.md
 def read_text(root, path):
     """The text of a file, and a problem where it is not UTF-8."""
     try:
