@@ -58,6 +58,7 @@ def collate(rows, names=None):
     return parts if isinstance(first, dict) else tuple(parts.values())
 
 
+# %% 2.1.2 book/deep_learning/training.md
 class Dataset:
     """A row at a time: subclasses write ``__len__`` and ``__getitem__``.
 
@@ -105,28 +106,32 @@ class TensorDataset(Dataset):
 
 
 # %% 2.1.2 book/deep_learning/training.md
+def _with_rows(dataset):
+    """The array of a Tensor, any other data set as it is."""
+    if isinstance(dataset, Tensor):
+        dataset = dataset.data
+    if not hasattr(dataset, "__getitem__") or isinstance(dataset, dict):
+        raise TypeError("a data set has a length and rows, "
+                        f"{type(dataset).__name__} has not")
+    return dataset
+
+
+# %% 2.1.2 book/deep_learning/training.md
 class DataLoader:
-    """Batches of a data set, for ``for X, y in loader``.
+    """Batches of a data set (2.1.2), for ``for X, y in loader``.
 
     Parameters
     ----------
-    dataset : Dataset, ndarray, Tensor, or list of rows
-        Anything with a length and rows.
+    dataset : Dataset, ndarray, Tensor, or anything with length and rows
     batch_size : int
-    shuffle : bool
-        A new order in each pass.
+    shuffle : bool, a new order in each pass
     rng : Generator or int, optional
         Seeds the loader's own generator.
-    drop_last : bool
-        Leave out a last batch that is not full.
+    drop_last : bool, leave out a last batch that is not full
     collate_fn : callable, optional
         Makes a batch of a list of rows, instead of `collate`.
     transform : callable, optional
         Gets every batch; what it returns is handed out instead.
-
-    Notes
-    -----
-    Section 2.1.2.
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, rng=None,
@@ -135,17 +140,12 @@ class DataLoader:
             raise ValueError(f"batch_size must be 1 or more: {batch_size}")
         if isinstance(rng, np.random.Generator):
             rng = int(rng.integers(2**63))
-        if isinstance(dataset, Tensor):
-            dataset = dataset.data
-        if not hasattr(dataset, "__getitem__") or isinstance(dataset, dict):
-            raise TypeError("a data set has a length and rows, "
-                            f"{type(dataset).__name__} has not")
+        self.dataset, self.batch_size = _with_rows(dataset), batch_size
         self.collate_fn, self.transform = collate_fn, transform
-        self.dataset, self.batch_size = dataset, batch_size
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rng = np.random.default_rng(rng)
-        self.start, self.batch = self.rng.bit_generator.state, 0
-        self.skip = 0
+        self.start = self.rng.bit_generator.state
+        self.batch = self.skip = 0
 
     def __len__(self):
         full, rest = divmod(len(self.dataset), self.batch_size)

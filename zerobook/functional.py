@@ -126,6 +126,17 @@ binary_cross_entropy = lift_loss(
 
 
 # %% 2.1.1 book/deep_learning/fused.md
+def _class_targets(y, y_hat):
+    """Targets as an array of classes, or of probabilities."""
+    y = target_array(y, y_hat.data)
+    if y.dtype.kind == "b" or y.dtype.kind == "f" and y.shape != y_hat.shape:
+        raise TypeError(f"targets {y.shape} of {y.dtype} for scores "
+                        f"{y_hat.shape}: want classes (integers) or "
+                        "probabilities (floats) of the same shape")
+    return y
+
+
+# %% 2.1.1 book/deep_learning/fused.md
 def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
                   weight=None):
     """Mean negative log-likelihood of classes, from scores.
@@ -156,11 +167,7 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
         If shapes do not fit, or a class is not in ``0 .. K-1``.
     """
     y_hat = converted(as_tensor(y_hat))
-    y, to = target_array(y, y_hat.data), y_hat.node
-    if y.dtype.kind == "b" or y.dtype.kind == "f" and y.shape != y_hat.shape:
-        raise TypeError(f"targets {y.shape} of {y.dtype} for scores "
-                        f"{y_hat.shape}: want classes (integers) or "
-                        "probabilities (floats) of the same shape")
+    y, to = _class_targets(y, y_hat), y_hat.node
     log_p = activations.log_softmax(y_hat.data)
     plain = not label_smoothing and weight is None and y.dtype.kind != "f"
     if plain and not (y == ignore_index).any():
@@ -231,10 +238,8 @@ def linear(x, weight, bias=None):
     Parameters
     ----------
     x : Tensor or ndarray of shape (..., D_in)
-    weight : Tensor of shape (D_in, D_out)
-        PyTorch stores the transpose.
-    bias : Tensor of shape (D_out,), optional
-        Or one number for all columns, of shape (1,).
+    weight : Tensor of shape (D_in, D_out), the transpose of PyTorch's
+    bias : Tensor of shape (D_out,), or (1,) for all columns; optional
 
     Returns
     -------
@@ -699,8 +704,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
     Parameters
     ----------
     x : Tensor or ndarray of shape (N, C, H, W)
-    weight : Tensor of shape (kh, kw, C, O)
-        PyTorch stores it as (C, O, kh, kw).
+    weight : Tensor of shape (kh, kw, C, O); in PyTorch (C, O, kh, kw)
     bias : Tensor of shape (O,), optional
     stride, padding : int or pair of int
         Of the convolution that this one runs backwards.
@@ -1129,15 +1133,13 @@ def lstm(x, weight_ih, weight_hh, bias, state=None):
     """A whole sequence through an LSTM, as one node.
 
     Section 2.2.2; Hochreiter and Schmidhuber (1997), with the forget gate
-    of Gers, Schmidhuber and Cummins (2000). A shape that does not fit is a
-    ValueError that names the shapes.
+    of Gers, Schmidhuber and Cummins (2000). ValueError if shapes misfit.
 
     Parameters
     ----------
     x : Tensor or ndarray of shape (T, N, D)
     weight_ih, weight_hh : Tensor of shape (D, 4H) and (H, 4H)
-        Columns in the order input gate, forget gate, candidate, output
-        gate. PyTorch stores the transposes, in the same order.
+        Columns: input gate, forget, candidate, output gate (PyTorch: rows).
     bias : Tensor of shape (4H,)
     state : pair of Tensor of shape (N, H), optional
         Hidden state and cell before the first step; zeros by default.

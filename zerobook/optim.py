@@ -380,6 +380,11 @@ def optimizer_load_state_dict(self, state):
             self.state[i].setdefault(name, room)[...] = array
 
 
+Optimizer.state_dict = optimizer_state_dict
+Optimizer.load_state_dict = optimizer_load_state_dict
+
+
+# %% 2.1.2 book/deep_learning/modules.md
 def judged(self, i, options, memory):
     """Options, counts and arrays of a loaded group, if they fit group `i`."""
     flat, n = self.flat[i].data, len(self.steps[i])
@@ -396,8 +401,7 @@ def judged(self, i, options, memory):
     return options, [operator.index(count) for count in steps], arrays
 
 
-Optimizer.judged, Optimizer.state_dict = judged, optimizer_state_dict
-Optimizer.load_state_dict = optimizer_load_state_dict
+Optimizer.judged = judged
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -441,6 +445,7 @@ class SGD(Optimizer):
             sgd_update(param, grad, lr=group["lr"], scratch=scratch)
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 def decayed(grad, param, weight_decay):
     """The gradient of the loss plus half `weight_decay` times the squares."""
     return grad + weight_decay * param if weight_decay else grad
@@ -588,11 +593,15 @@ def schedule_load_state_dict(self, state):
     self._set(operator.index(state["steps"]), base)
 
 
+def last_rates(self):
+    """The rate of each group now."""
+    return [group["lr"] for group in self.optimizer.param_groups]
+
+
 LambdaLR._set, LambdaLR.step = set_rates, schedule_step
 LambdaLR.state_dict = schedule_state_dict
 LambdaLR.load_state_dict = schedule_load_state_dict
-LambdaLR.get_last_lr = lambda self: [
-    group["lr"] for group in self.optimizer.param_groups]
+LambdaLR.get_last_lr = last_rates
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -621,6 +630,7 @@ def warmup_cosine(warmup, total, floor=0.0):
     return factor
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 class StepLR(LambdaLR):
     """Multiply the rate by `gamma` every `step_size` steps."""
 
@@ -645,6 +655,7 @@ class ExponentialLR(LambdaLR):
         super().__init__(optimizer, lambda t: gamma**t)
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 class CosineAnnealingLR(LambdaLR):
     """Half a cosine from the full rate to `eta_min` in `T_max` steps."""
 

@@ -82,11 +82,12 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         first_step=0):
     """Train a model (section 2.1.2): the loss of every step, before it.
 
+    NotANumber names the step at which the loss is infinite or no number.
+
     Parameters
     ----------
     model, optimizer : Module, Optimizer
-    loss : callable
-        ``loss(model(X), y)``, a Tensor of one number.
+    loss : callable, ``loss(model(X), y)`` is a Tensor of one number
     loader : DataLoader
         Yields ``(X, y)``; more inputs than one may stand before the target.
     epochs : int
@@ -98,11 +99,6 @@ def fit(model, loss, loader, optimizer, *, epochs=1, schedule=None,
         with the model set to eval().
     progress, first_step : bool, int
         A line on stderr; steps taken by the run that this one resumes.
-
-    Raises
-    ------
-    NotANumber
-        Names the step at which the loss became infinite or no number.
     """
     curve, step, total = [], first_step, epochs * len(loader)
     if not total:
@@ -152,6 +148,7 @@ def show_progress(step, total, loss, width=30):
     sys.stderr.flush()
 
 
+# %% 2.1.2 book/deep_learning/training.md
 def evaluate(model, metric, loader):
     """Mean of ``metric(model(X), y)`` over the rows of a loader.
 

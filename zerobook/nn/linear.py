@@ -136,9 +136,13 @@ def activation(name, f, told=""):
         """Apply the function."""
         return f(x)
 
+    def extra_repr(self):
+        """What `repr` tells of the function's options."""
+        return told
+
     doc = f"`functional.{f.__name__}` as a module."
     members = {"__doc__": doc, "__module__": __name__, "forward": forward,
-               "extra_repr": lambda self: told}
+               "extra_repr": extra_repr}
     return type(name, (Module,), members)
 
 

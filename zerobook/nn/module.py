@@ -188,9 +188,25 @@ def to(self, dtype):
 
 
 Module.apply, Module.requires_grad_, Module.to = apply, requires_grad_, to
-Module.float = lambda self: self.to(np.float32)
-Module.double = lambda self: self.to(np.float64)
-Module.buffers = lambda self: [b for _, b in self.named_buffers()]
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def _float(self):
+    """Change the parameters and buffers to float32."""
+    return self.to(np.float32)
+
+
+def _double(self):
+    """Change the parameters and buffers to float64."""
+    return self.to(np.float64)
+
+
+def _buffers(self):
+    """All buffers, without their names."""
+    return [b for _, b in self.named_buffers()]
+
+
+Module.float, Module.double, Module.buffers = _float, _double, _buffers
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -356,6 +372,7 @@ class ModuleList(Module):
         return type(self)().extend(found) if isinstance(i, slice) else found
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 def list_repr(self):
     """As `repr`, with neighbours that look alike in one line."""
     groups = [[0, None, 0]]
@@ -374,6 +391,7 @@ def list_repr(self):
 ModuleList.__repr__ = list_repr
 
 
+# %% 2.1.2 book/deep_learning/modules.md
 class Sequential(ModuleList):
     """Modules one after the other: each gets what the one before gave."""
 
@@ -417,7 +435,14 @@ class ModuleDict(Module):
     def __iter__(self):
         return iter(dict(self.named_children()))
 
+    def keys(self):
+        """The names."""
+        return dict(self.named_children()).keys()
 
-ModuleDict.keys = lambda self: dict(self.named_children()).keys()
-ModuleDict.values = lambda self: dict(self.named_children()).values()
-ModuleDict.items = lambda self: dict(self.named_children()).items()
+    def values(self):
+        """The modules."""
+        return dict(self.named_children()).values()
+
+    def items(self):
+        """Pairs of name and module."""
+        return dict(self.named_children()).items()

@@ -51,12 +51,17 @@ class BatchNorm1d(Module):
         self.num_batches_tracked += self.training
         return y
 
-    def extra_repr(self):
-        """Channels and options, as PyTorch tells them."""
-        affine = self.weight is not None
-        return (f"{self.num_features}, eps={self.eps}, "
-                f"momentum={self.momentum}, affine={affine}, bias={affine}, "
-                "track_running_stats=True")
+
+# %% 2.2.1 book/deep_learning/batch_norm.md
+def _batch_norm_told(self):
+    """Channels and options, as PyTorch tells them."""
+    affine = self.weight is not None
+    return (f"{self.num_features}, eps={self.eps}, "
+            f"momentum={self.momentum}, affine={affine}, bias={affine}, "
+            "track_running_stats=True")
+
+
+BatchNorm1d.extra_repr = _batch_norm_told
 
 
 # %% 2.2.1 book/deep_learning/batch_norm.md
