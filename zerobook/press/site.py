@@ -43,7 +43,8 @@ NOTE = (
 def notebook(page, text, known=NOTHING):
     """A chapter as the notebook that a reader downloads, without outputs."""
     lines, cells = text.split("\n"), []
-    here = next(i for i, s in enumerate(lines) if s.startswith("# "))
+    first = "# ", "("  # the title, or a label above it
+    here = next(i for i, s in enumerate(lines) if s.startswith(first))
 
     def say(words):
         if words:
