@@ -91,7 +91,8 @@ def world(make_book):
         ),
     })
     assert tangle(root) == 0
-    for name in ("press", "safetensors.py", "records.py"):
+    for name in ("press", "safetensors.py", "records.py",
+                 "git_lfs.py"):
         copy = shutil.copytree if name == "press" else shutil.copyfile
         copy(ROOT / "zerobook" / name, root / "zerobook" / name)
     forget()
