@@ -139,7 +139,7 @@ def test_a_file_that_lacks_an_entry_is_read_as_by_the_library(name, tmp_path):
         if theirs == truth:
             assert ours == truth, path
             read.append(path)
-        elif theirs is not None and path != ("no", "added_tokens"):
+        elif theirs is not None and path[:2] != ("no", "added_tokens"):
             # BERT's five are special without being added, as they are to
             # transformers
             assert ours in (None, theirs), path
