@@ -1092,7 +1092,8 @@ def read_word_piece_json(path):
            continuing_subword_prefix="##",
            max_input_chars_per_word=LONGEST_WORD)
     if isinstance(steps, dict) and "clean_text" in steps:
-        steps = {"type": "BertNormalizer", "strip_accents": None, **steps}
+        steps = {"strip_accents": None, **steps}
+        steps["type"] = steps.get("type") or "BertNormalizer"
     expect(path, "normalizer", steps, type="BertNormalizer", clean_text=True)
     expect(path, "pre_tokenizer", file.get("pre_tokenizer"),
            type="BertPreTokenizer")
