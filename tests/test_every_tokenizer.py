@@ -139,9 +139,12 @@ def test_a_file_that_lacks_an_entry_is_read_as_by_the_library(name, tmp_path):
         if theirs == truth:
             assert ours == truth, path
             read.append(path)
-        elif theirs is not None and path[:2] != ("no", "added_tokens"):
+        elif theirs is not None and path[:2] not in (
+            ("no", "added_tokens"), ("no", "post_processor")
+        ):
             # BERT's five are special without being added, as they are to
-            # transformers
+            # transformers; and `encode` reads the text alone, so a template
+            # that drops the text changes nothing here
             assert ours in (None, theirs), path
     assert ("no", "model", "type") in read and ("no", "version") in read
     if name == "byte pairs":
