@@ -20,7 +20,7 @@ def typical(X):
 
 
 def rounding(D):
-    """Largest part that |a|² + |b|² - 2 a·b loses of |a|² + |b|²."""
+    """Largest share of the squares that their difference form loses."""
     return 2 * (D + 8) * np.finfo(float).eps
 
 
