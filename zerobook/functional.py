@@ -1339,8 +1339,7 @@ def scaled_dot_product_attention(query, key, value, mask=None,
     Returns
     -------
     Tensor of shape (..., T, d_v)
-        The mean of the values where all scores are equal; zero for a query
-        that may look nowhere.
+        The values' mean where all scores are equal; zero where all is masked.
 
     Examples
     --------
