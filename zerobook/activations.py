@@ -66,7 +66,7 @@ def softmax(x, axis=-1):
     [0.5, 0.5]
     """
     x = _real(x)
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
 
@@ -97,7 +97,7 @@ def log_softmax(x, axis=-1):
     [-1000.0, 0.0]
     """
     x = _real(x)
-    shifted = x - np.max(x, axis=axis, keepdims=True)
+    shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 

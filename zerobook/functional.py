@@ -170,7 +170,7 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
     y, to = _class_targets(y, y_hat), y_hat.node
     log_p = activations.log_softmax(y_hat.data)
     plain = not label_smoothing and weight is None and y.dtype.kind != "f"
-    if plain and not (y == ignore_index).any():
+    if plain and not np.count_nonzero(y == ignore_index):
         value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
         rule = losses.cross_entropy_backward
         return from_op(value, (y_hat,), lambda g: to.accumulate(
@@ -219,14 +219,14 @@ def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
 def sum_rows(g):
     """Sum of (..., D) over all axes but the last, by one product."""
     rows = g.reshape(-1, g.shape[-1])
-    return np.ones(len(rows), g.dtype) @ rows
+    return np.dot(np.ones(len(rows), g.dtype), rows)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
 def fitting_bias(bias, weight):
     """A bias as a tensor: a number for each column, or one for all."""
-    bias = as_tensor(bias, weight)
-    if bias.shape not in (weight.shape[1:], (1,), ()):
+    bias, D = as_tensor(bias, weight), weight.shape[1:]
+    if bias.shape != D and bias.shape not in ((1,), ()):
         raise ValueError(f"bias {bias.shape} for weight {weight.shape}")
     return bias
 

@@ -211,7 +211,7 @@ def gather(self, steps):
         Pieces of the row that have gradients, and their counts.
     """
     runs = []
-    if any(p._buffer is None for p, *_ in self.places):  # one is kept
+    if any([p._buffer is None for p, _, _ in self.places]):  # one is kept
         self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
     for i, (p, place, flat) in enumerate(self.places):
         if p.data is not flat:
@@ -342,7 +342,7 @@ def optimizer_step(self):
             for part in blocks([run]):
                 self.update(i, part)
         group["step"] = max(self.steps[i], default=0)
-        changed = (p for p in group["params"] if p.grad is not None)
+        changed = [p for p in group["params"] if p.grad is not None]
         increment_version(*changed)
 
 
@@ -503,7 +503,7 @@ class AdamW(Adam):
 def grad_norm(parameters):
     """Length of all gradients together; 0 if there are none."""
     grads = [p.grad for p in parameters if p.grad is not None]
-    square = sum(float(np.vdot(g, g)) for g in grads)
+    square = sum([float(np.vdot(g, g)) for g in grads])
     if not math.isfinite(square):  # too large a square for float32, perhaps
         square = sum(float(np.square(g, dtype=float).sum()) for g in grads)
     return math.sqrt(square)

@@ -57,8 +57,8 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 def judge_gradients(model, clip, optimizer):
     """Refuse gradients that are not finite; shorten those that are long."""
     if clip is None:
-        norm = grad_norm(p for g in optimizer.param_groups
-                         for p in g["params"])
+        norm = grad_norm([p for group in optimizer.param_groups
+                          for p in group["params"]])
     else:
         norm = clip_grad_norm_(model.parameters(), clip)
     if not math.isfinite(norm):
