@@ -58,6 +58,291 @@ class Tensor:
         self._node, self._version = None, [0]
         self._owned, self._buffer = False, None
 
+    shape = property(operator.attrgetter("_data.shape"))
+    dtype = property(operator.attrgetter("_data.dtype"))
+    ndim = property(operator.attrgetter("_data.ndim"))
+    size = property(operator.attrgetter("_data.size"))
+    __hash__ = object.__hash__
+
+    @property
+    def node(self):
+        """Where a gradient goes: a result's node, or the leaf; None if nowhere."""
+        if not self.requires_grad:
+            return None
+        return self if self._node is None else self._node
+
+    def vacant(self):
+        """The buffer, if a first gradient may be written there; else None."""
+        if self._buffer is None or self.grad is not None:
+            return None
+        if sys.getrefcount(self._buffer) > 2:  # a gradient that was kept
+            self._buffer = None
+        return self._buffer
+
+    def accumulate(self, grad, owned=False):
+        """Add `grad` to the gradient; `owned` if nobody else holds the array."""
+        if not self.requires_grad:
+            return
+        if self._node is not None:
+            self._node.accumulate(grad, owned)
+            return
+        if self.grad is None and grad is not self._buffer:
+            room = self.vacant()
+            if room is not None and grad.shape == self.shape:
+                np.copyto(room, grad)
+                grad, owned = room, True
+            elif not owned:
+                grad, owned = np.array(grad, self.dtype), True
+        Node.accumulate(self, grad, owned)
+
+    def accumulate_matmul(self, a, b):
+        """Add ``a @ b`` to the gradient, without a copy where that is possible."""
+        if self.requires_grad:
+            self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
+
+    @property
+    def data(self):
+        """The array; it may be another one, or the same one after a change."""
+        return self._data
+
+    @data.setter
+    def data(self, array):
+        self._data = np.asarray(array)
+        if self._data.dtype.kind not in "fiub":
+            raise TypeError(f"a tensor holds numbers, not {array!r:.60}")
+        increment_version(self)
+
+    def backward(self, gradient=None, retain_graph=False):
+        """Send a gradient back to every leaf; it adds to what is there.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            Gradient by this tensor, of its shape; 1 for a single number.
+        retain_graph : bool
+            Keep the graph, so that `backward` can be called again.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing here requires a gradient, if a gradient is needed and
+            none is given, if the graph was freed by an earlier call, or if an
+            array that it needs was changed since. Nothing is sent then.
+        ValueError
+            If a gradient has another shape than the tensor that it reaches.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("nothing that this came from requires a gradient")
+        if gradient is None and self.data.size != 1:
+            raise RuntimeError(f"shape {self.shape} needs a gradient to start")
+        start = 1 if gradient is None else as_numbers(gradient, self.dtype)
+        if gradient is not None and start.shape != self.shape:
+            raise ValueError(f"gradient {start.shape} for shape {self.shape}")
+        nodes = history(self)
+        judge(nodes)
+        self.accumulate(np.full(self.shape, start, self.dtype), owned=True)
+        for node in nodes:
+            grad, node.grad, node._owned = node.grad, None, False
+            if grad is not None:
+                node.rule(grad)
+            if not retain_graph:
+                node.rule, node.parents, node.saved = freed, (), ()
+
+    def __add__(self, b): return add(self, b)
+    __radd__ = __add__
+    def __mul__(self, b): return multiply(self, b)
+    __rmul__ = __mul__
+    def __neg__(self): return negate(self)
+    def __sub__(self, b): return subtract(self, b)
+    def __rsub__(self, a): return subtract(*operands(a, self))
+    def __truediv__(self, b): return divide(self, b)
+    def __rtruediv__(self, a): return divide(*operands(a, self))
+    def __pow__(self, n): return power(self, n)
+    def __rpow__(self, a): return power_of(*operands(a, self))
+    def __matmul__(self, b): return matmul(self, b)
+    def __rmatmul__(self, a): return matmul(a, self)
+
+    def sum(self, axis=None, keepdims=False):
+        """Sum over `axis`, all axes by default."""
+        return sum_(self, axis, keepdims)
+
+    def mean(self, axis=None, keepdims=False):
+        """Mean over `axis`, all axes by default; NaN if there is nothing."""
+        return mean(self, axis, keepdims)
+
+    def max(self, axis=None, keepdims=False):
+        """Largest entry along `axis`; several equal ones share the gradient."""
+        return max_(self, axis, keepdims)
+
+    def reshape(self, *shape):
+        """The same entries in another shape; -1 stands for what is left."""
+        return reshape(self, *shape)
+
+    def permute(self, *axes):
+        """The axes in another order, as ``np.transpose``; reversed if none."""
+        return permute(self, *axes)
+
+    def swapaxes(self, i, j):
+        """Two axes exchanged."""
+        return swapaxes(self, i, j)
+
+    def __getitem__(self, index): return getitem(self, index)
+
+    def exp(self):
+        """Exponential, entry by entry."""
+        return exp(self)
+
+    def log(self):
+        """Natural logarithm, entry by entry."""
+        return log(self)
+
+    @property
+    def T(self):
+        """The axes reversed: of a matrix, its transpose."""
+        return permute(self)
+
+    @property
+    def is_leaf(self):
+        """Whether no operation made it."""
+        return self._node is None
+
+    def __len__(self): return len(self.data)
+
+    def detach(self):
+        """The same array without its history."""
+        out = Tensor(self.data, dtype=self.data.dtype)
+        out._version = self._version
+        return out
+
+    def item(self):
+        """The one entry as a Python number; RuntimeError if there are more."""
+        if self.data.size != 1:
+            raise RuntimeError(
+                f"a tensor of shape {self.shape} is no single number")
+        return self.data.item()
+
+    def numpy(self):
+        """The array itself."""
+        return self.data
+
+    def __repr__(self):
+        note = ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({np.array2string(self.data, separator=', ')}{note})"
+
+    def __array__(self, dtype=None, copy=None):
+        """What ``np.asarray(a)`` gives; RuntimeError if a gradient is lost."""
+        if self.requires_grad:
+            raise RuntimeError("this tensor requires a gradient, which an array "
+                               "cannot carry: say detach() first")
+        a = self.data
+        array = a if dtype is None else a.astype(dtype, copy=False)
+        return array.copy() if copy and array is a else array
+
+    def __index__(self):
+        """What ``items[a]`` and ``range(a)`` take: one integer."""
+        if self.data.size != 1 or self.data.dtype.kind not in "iu":
+            raise TypeError(f"a tensor of {self.dtype} and shape {self.shape} is "
+                            "no index: that is one integer")
+        return self.data.item()
+
+    def __format__(self, spec):
+        """``f"{a:.3f}"`` for a single number; without a format, for any."""
+        return format(self.item() if spec else repr(self), spec)
+
+    def __iter__(self):
+        """The entries along the first axis, one after the other."""
+        if self.ndim == 0:
+            raise TypeError("a single number has no entries to go through")
+        return (self[i] for i in range(len(self)))
+
+    def __float__(self): return float(self.item())
+    def __int__(self): return int(self.item())
+    def __bool__(self): return bool(self.item())
+    def __eq__(self, b): return compare(self, b, operator.eq)
+    def __ne__(self, b): return compare(self, b, operator.ne)
+    def __lt__(self, b): return compare(self, b, operator.lt)
+    def __le__(self, b): return compare(self, b, operator.le)
+    def __gt__(self, b): return compare(self, b, operator.gt)
+    def __ge__(self, b): return compare(self, b, operator.ge)
+
+    def __contains__(self, b):
+        """``b in a``: whether an entry equals it."""
+        equal = compare(self, b, operator.eq)
+        return equal is not NotImplemented and bool(equal.data.any())
+
+    # %% 2.1.1 book/deep_learning/more_operations.md
+    def clip(self, min=None, max=None):
+        """Entries below `min` become `min`, those above `max` become `max`."""
+        return clip(self, min, max)
+
+    clamp = clip
+
+    def abs(self):
+        """Absolute value; the slope at 0 is 0."""
+        return abs_(self)
+
+    __abs__ = abs
+
+    def masked_fill(self, mask, value):
+        """`value` where `mask` holds, the entries of `a` elsewhere."""
+        return masked_fill(self, mask, value)
+
+    def where(self, condition, b):
+        """The entries of `a` where `condition` holds, of `b` elsewhere."""
+        return kept_where(self, condition, b)
+
+    def sqrt(self):
+        """Square root, entry by entry; the slope at 0 is infinite."""
+        return sqrt(self)
+
+    def var(self, axis=None, keepdims=False, correction=1):
+        """Mean square distance from the mean along `axis`.
+
+        The sum of squares is divided by ``n - correction``; PyTorch's default
+        is 1 as here, NumPy's is 0. NaN if that leaves nothing to divide by.
+        """
+        return var(self, axis, keepdims, correction)
+
+    def std(self, axis=None, keepdims=False, correction=1):
+        """Root of the variance along `axis`, see `var`."""
+        return std(self, axis, keepdims, correction)
+
+    def min(self, axis=None, keepdims=False):
+        """Smallest entry along `axis`; several equal ones share the gradient."""
+        return min_(self, axis, keepdims)
+
+    def argmax(self, axis=None, keepdims=False):
+        """Place of the largest entry along `axis`, of all entries by default."""
+        return argmax(self, axis, keepdims)
+
+    def argmin(self, axis=None, keepdims=False):
+        """Place of the smallest entry along `axis`, see `argmax`."""
+        return argmin(self, axis, keepdims)
+
+    def gather(self, axis, index):
+        """Entries of `a` whose place along `axis` stands in `index`."""
+        return gather(self, axis, index)
+
+    def squeeze(self, axis=None):
+        """Without axes of length 1: all of them, or `axis` if it is one."""
+        return squeeze(self, axis)
+
+    def unsqueeze(self, axis):
+        """With a new axis of length 1 at the place `axis`."""
+        return unsqueeze(self, axis)
+
+    def flatten(self, start_dim=0, end_dim=-1):
+        """The axes from `start_dim` to `end_dim`, both included, as one."""
+        return flatten(self, start_dim, end_dim)
+
+    def split(self, size, axis=0):
+        """Pieces of `size` along `axis` (the last may be shorter), or of sizes."""
+        return split(self, size, axis)
+
+    def transpose(self, i, j):
+        """Two axes exchanged."""
+        return swapaxes(self, i, j)
+
 
 # %% 2.1.1 book/deep_learning/autograd.md
 _clock = itertools.count(1)
@@ -76,15 +361,22 @@ class Node:
         self.parents, self.rule, self.saved = parents, rule, saved
         self.time = next(_clock)
 
+    def accumulate(self, grad, owned=False):
+        """Add `grad` to the gradient; `owned` if nobody else holds the array."""
+        if grad.shape != self.shape:
+            raise ValueError(f"a gradient of shape {grad.shape} reached a tensor "
+                             f"of shape {self.shape}")
+        if grad.dtype != self.dtype or type(grad) is not np.ndarray:
+            grad, owned = np.array(grad, self.dtype), True
+        if self.grad is None:
+            self.grad, self._owned = grad, owned
+        elif self._owned:
+            self.grad += grad
+        else:
+            self.grad, self._owned = np.asarray(self.grad + grad), True
 
-def node(self):
-    """Where a gradient goes: a result's node, or the leaf; None if nowhere."""
-    if not self.requires_grad:
-        return None
-    return self if self._node is None else self._node
-
-
-Tensor.node = property(node)
+    def vacant(self):
+        """None: a node has no buffer."""
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -150,70 +442,6 @@ def no_grad():
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-def receive(self, grad, owned=False):
-    """Add `grad` to the gradient; `owned` if nobody else holds the array."""
-    if grad.shape != self.shape:
-        raise ValueError(f"a gradient of shape {grad.shape} reached a tensor "
-                         f"of shape {self.shape}")
-    if grad.dtype != self.dtype or type(grad) is not np.ndarray:
-        grad, owned = np.array(grad, self.dtype), True
-    if self.grad is None:
-        self.grad, self._owned = grad, owned
-    elif self._owned:
-        self.grad += grad
-    else:
-        self.grad, self._owned = np.asarray(self.grad + grad), True
-
-
-Node.accumulate = receive
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
-def vacant(self):
-    """The buffer, if a first gradient may be written there; else None."""
-    if self._buffer is None or self.grad is not None:
-        return None
-    if sys.getrefcount(self._buffer) > 2:  # a gradient that was kept
-        self._buffer = None
-    return self._buffer
-
-
-def no_room(self):
-    """None: a node has no buffer."""
-
-
-def accumulate(self, grad, owned=False):
-    """Add `grad` to the gradient; `owned` if nobody else holds the array."""
-    if not self.requires_grad:
-        return
-    if self._node is not None:
-        self._node.accumulate(grad, owned)
-        return
-    if self.grad is None and grad is not self._buffer:
-        room = self.vacant()
-        if room is not None and grad.shape == self.shape:
-            np.copyto(room, grad)
-            grad, owned = room, True
-        elif not owned:
-            grad, owned = np.array(grad, self.dtype), True
-    receive(self, grad, owned)
-
-
-Tensor.vacant, Tensor.accumulate = vacant, accumulate
-Node.vacant = no_room
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
-def accumulate_matmul(self, a, b):
-    """Add ``a @ b`` to the gradient, without a copy where that is possible."""
-    if self.requires_grad:
-        self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
-
-
-Tensor.accumulate_matmul = accumulate_matmul
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
 def history(tensor):
     """All nodes that `tensor` depends on, youngest first."""
     if tensor._node is None:
@@ -253,60 +481,6 @@ def increment_version(*tensors):
     now = next(_clock)
     for tensor in tensors:
         tensor._version[0] = now
-
-
-def assign(self, array):
-    """Give a tensor another array, or the same one after a change."""
-    self._data = np.asarray(array)
-    if self._data.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds numbers, not {array!r:.60}")
-    increment_version(self)
-
-
-Tensor.data = property(operator.attrgetter("_data"), assign)
-Tensor.shape = property(operator.attrgetter("_data.shape"))
-Tensor.dtype = property(operator.attrgetter("_data.dtype"))
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
-def backward(self, gradient=None, retain_graph=False):
-    """Send a gradient back to every leaf; it adds to what is there.
-
-    Parameters
-    ----------
-    gradient : array_like, optional
-        Gradient by this tensor, of its shape; 1 for a single number.
-    retain_graph : bool
-        Keep the graph, so that `backward` can be called again.
-
-    Raises
-    ------
-    RuntimeError
-        If nothing here requires a gradient, if a gradient is needed and
-        none is given, if the graph was freed by an earlier call, or if an
-        array that it needs was changed since. Nothing is sent then.
-    ValueError
-        If a gradient has another shape than the tensor that it reaches.
-    """
-    if not self.requires_grad:
-        raise RuntimeError("nothing that this came from requires a gradient")
-    if gradient is None and self.data.size != 1:
-        raise RuntimeError(f"shape {self.shape} needs a gradient to start")
-    start = 1 if gradient is None else as_numbers(gradient, self.dtype)
-    if gradient is not None and start.shape != self.shape:
-        raise ValueError(f"gradient {start.shape} for shape {self.shape}")
-    nodes = history(self)
-    judge(nodes)
-    self.accumulate(np.full(self.shape, start, self.dtype), owned=True)
-    for node in nodes:
-        grad, node.grad, node._owned = node.grad, None, False
-        if grad is not None:
-            node.rule(grad)
-        if not retain_graph:
-            node.rule, node.parents, node.saved = freed, (), ()
-
-
-Tensor.backward = backward
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -477,20 +651,6 @@ def power_of(a, b):
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-Tensor.__add__ = Tensor.__radd__ = add
-Tensor.__mul__ = Tensor.__rmul__ = multiply
-Tensor.__neg__ = negate
-Tensor.__sub__ = subtract
-Tensor.__rsub__ = lambda a, b: subtract(*operands(b, a))
-Tensor.__truediv__ = divide
-Tensor.__rtruediv__ = lambda a, b: divide(*operands(b, a))
-Tensor.__pow__ = power
-Tensor.__rpow__ = lambda a, b: power_of(*operands(b, a))
-Tensor.__matmul__ = matmul
-Tensor.__rmatmul__ = lambda a, b: matmul(b, a)
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
 def sum_(a, axis=None, keepdims=False):
     """Sum over `axis`, all axes by default."""
     out, to = a.data.sum(axis=axis, keepdims=keepdims), a.node
@@ -628,83 +788,6 @@ def log(a):
     return from_op(y, (a,), lambda g: to.accumulate(g / a.data, owned=True))
 
 
-Tensor.sum, Tensor.mean, Tensor.max = sum_, mean, max_
-Tensor.reshape, Tensor.permute, Tensor.swapaxes = reshape, permute, swapaxes
-Tensor.__getitem__, Tensor.exp, Tensor.log = getitem, exp, log
-Tensor.T = property(permute)
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
-def detach(a):
-    """The same array without its history."""
-    out = Tensor(a.data, dtype=a.data.dtype)
-    out._version = a._version
-    return out
-
-
-def item(a):
-    """The one entry as a Python number; RuntimeError if there are more."""
-    if a.data.size != 1:
-        raise RuntimeError(f"a tensor of shape {a.shape} is no single number")
-    return a.data.item()
-
-
-def numpy_(a):
-    """The array itself."""
-    return a.data
-
-
-def _repr(a):
-    note = ", requires_grad=True" if a.requires_grad else ""
-    return f"Tensor({np.array2string(a.data, separator=', ')}{note})"
-
-
-Tensor.detach, Tensor.__repr__ = detach, _repr
-Tensor.ndim = property(operator.attrgetter("_data.ndim"))
-Tensor.size = property(operator.attrgetter("_data.size"))
-Tensor.item, Tensor.numpy = item, numpy_
-Tensor.is_leaf = property(lambda a: a._node is None)
-Tensor.__len__ = lambda a: len(a.data)
-
-
-# %% 2.1.1 book/deep_learning/autograd.md
-def as_array(a, dtype=None, copy=None):
-    """What ``np.asarray(a)`` gives; RuntimeError if a gradient is lost."""
-    if a.requires_grad:
-        raise RuntimeError("this tensor requires a gradient, which an array "
-                           "cannot carry: say detach() first")
-    array = a.data if dtype is None else a.data.astype(dtype, copy=False)
-    return array.copy() if copy and array is a.data else array
-
-
-def as_integer(a):
-    """What ``items[a]`` and ``range(a)`` take: one integer."""
-    if a.data.size != 1 or a.data.dtype.kind not in "iu":
-        raise TypeError(f"a tensor of {a.dtype} and shape {a.shape} is no "
-                        "index: that is one integer")
-    return a.data.item()
-
-
-def formatted(a, spec):
-    """``f"{a:.3f}"`` for a single number; without a format, for any."""
-    return format(a.item() if spec else repr(a), spec)
-
-
-def rows(a):
-    """The entries along the first axis, one after the other."""
-    if a.ndim == 0:
-        raise TypeError("a single number has no entries to go through")
-    return (a[i] for i in range(len(a)))
-
-
-Tensor.__array__, Tensor.__index__ = as_array, as_integer
-Tensor.__iter__ = rows
-Tensor.__float__ = lambda a: float(a.item())
-Tensor.__int__ = lambda a: int(a.item())
-Tensor.__bool__ = lambda a: bool(a.item())
-Tensor.__format__ = formatted
-
-
 # %% 2.1.1 book/deep_learning/autograd.md
 def compare(a, b, relation):
     """`relation` entry by entry; what is no number is not comparable."""
@@ -716,21 +799,6 @@ def compare(a, b, relation):
     if a.dtype.kind == "f" and np.result_type(b).kind == "f":
         b = np.asarray(b, a.dtype)
     return Tensor(relation(a.data, b))
-
-
-def contains(a, b):
-    """``b in a``: whether an entry equals it."""
-    equal = compare(a, b, operator.eq)
-    return equal is not NotImplemented and bool(equal.data.any())
-
-
-Tensor.__eq__ = lambda a, b: compare(a, b, operator.eq)
-Tensor.__ne__ = lambda a, b: compare(a, b, operator.ne)
-Tensor.__lt__ = lambda a, b: compare(a, b, operator.lt)
-Tensor.__le__ = lambda a, b: compare(a, b, operator.le)
-Tensor.__gt__ = lambda a, b: compare(a, b, operator.gt)
-Tensor.__ge__ = lambda a, b: compare(a, b, operator.ge)
-Tensor.__contains__, Tensor.__hash__ = contains, object.__hash__
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md
@@ -794,12 +862,6 @@ def abs_(a):
                    lambda g: to.accumulate(g * sign, owned=True), saved=())
 
 
-Tensor.clip = Tensor.clamp = clip
-Tensor.abs = Tensor.__abs__ = abs_
-Tensor.masked_fill = masked_fill
-Tensor.where = kept_where
-
-
 # %% 2.1.1 book/deep_learning/more_operations.md
 def sqrt(a):
     """Square root, entry by entry; the slope at 0 is infinite."""
@@ -831,9 +893,6 @@ def min_(a, axis=None, keepdims=False):
     return -max_(-a, axis, keepdims)
 
 
-Tensor.sqrt, Tensor.var, Tensor.std, Tensor.min = sqrt, var, std, min_
-
-
 # %% 2.1.1 book/deep_learning/more_operations.md
 def argmax(a, axis=None, keepdims=False):
     """Place of the largest entry along `axis`, of all entries by default."""
@@ -857,9 +916,6 @@ def gather(a, axis, index):
     places = list(np.indices(index.shape, sparse=True))
     places[axis] = index
     return a[tuple(places)]
-
-
-Tensor.argmax, Tensor.argmin, Tensor.gather = argmax, argmin, gather
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md
@@ -897,8 +953,6 @@ def split(a, size, axis=0):
 
 
 cat = concatenate
-Tensor.squeeze, Tensor.unsqueeze, Tensor.flatten = squeeze, unsqueeze, flatten
-Tensor.split, Tensor.transpose = split, swapaxes
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md

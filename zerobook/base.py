@@ -9,10 +9,10 @@ import numpy as np
 
 
 # %% book/given/estimators.md
-def _arguments(cls):
-    if cls.__init__ is object.__init__:
+def _arguments(kind):
+    if kind.__init__ is object.__init__:
         return {}
-    return inspect.signature(cls).parameters
+    return inspect.signature(kind).parameters
 
 
 # %% book/given/estimators.md

@@ -157,6 +157,49 @@ class KMeans(ClusterMixin, BaseEstimator):
         self.max_iter, self.tol = max_iter, tol
         self.random_state = random_state
 
+    def _starts(self, X, centre):
+        """First centres of each run, a list of (K, D), relative to `centre`."""
+        K, N = self.n_clusters, len(X)
+        if not 1 <= K <= N:
+            raise ValueError(f"n_clusters={K} must lie in 1 .. n_samples={N}")
+        if not isinstance(self.init, str):
+            return [_given_start(self.init, (K, X.shape[1])) - centre]
+        runs = {"k-means++": 1, "random": 10}[self.init]
+        runs = runs if self.n_init == "auto" else self.n_init
+        rng = check_random_state(self.random_state)
+        if self.init == "k-means++":
+            return [plus_plus(X, K, rng=rng) for _ in range(runs)]
+        return [X[rng.choice(N, K, replace=False)] for _ in range(runs)]
+
+    def fit(self, X, y=None):
+        """Find the centres; `y` is ignored."""
+        check_params(self, _KMEANS_RULES)
+        X = validate_data(self, X)
+        centre = typical(X)
+        moved = np.subtract(X, centre, dtype=float)
+        square = np.vdot(moved, moved) / moved.size
+        tol = self.tol * (square - np.mean(moved.mean(axis=0) ** 2))
+        runs = [
+            lloyd(moved, start, max_iter=self.max_iter, tol=tol)
+            for start in self._starts(moved, centre)
+        ]
+        best = runs[0]
+        if len(runs) > 1:
+            best = min(runs, key=lambda run: _inertia(moved, run[0]))
+        found, self.n_iter_ = best
+        self.cluster_centers_ = found + centre
+        self.labels_ = self.predict(X)
+        self.inertia_ = _inertia(moved, found, self.labels_)
+        return self
+
+    def predict(self, X):
+        """Index of the nearest centre of each row, shape (N,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        centre = typical(self.cluster_centers_)
+        moved = np.subtract(X, centre, dtype=float)
+        return _labels(moved, self.cluster_centers_ - centre)
+
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
 _KMEANS_RULES = {
@@ -169,21 +212,6 @@ _KMEANS_RULES = {
 }
 
 
-def _starts(self, X, centre):
-    """First centres of each run, a list of (K, D), relative to `centre`."""
-    K, N = self.n_clusters, len(X)
-    if not 1 <= K <= N:
-        raise ValueError(f"n_clusters={K} must lie in 1 .. n_samples={N}")
-    if not isinstance(self.init, str):
-        return [_given_start(self.init, (K, X.shape[1])) - centre]
-    runs = {"k-means++": 1, "random": 10}[self.init]
-    runs = runs if self.n_init == "auto" else self.n_init
-    rng = check_random_state(self.random_state)
-    if self.init == "k-means++":
-        return [plus_plus(X, K, rng=rng) for _ in range(runs)]
-    return [X[rng.choice(N, K, replace=False)] for _ in range(runs)]
-
-
 def _given_start(init, shape):
     init = np.asarray(init, dtype=float)
     if init.shape != shape:
@@ -192,28 +220,6 @@ def _given_start(init, shape):
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
-def _fit(self, X, y=None):
-    """Find the centres; `y` is ignored."""
-    check_params(self, _KMEANS_RULES)
-    X = validate_data(self, X)
-    centre = typical(X)
-    moved = np.subtract(X, centre, dtype=float)
-    square = np.vdot(moved, moved) / moved.size
-    tol = self.tol * (square - np.mean(moved.mean(axis=0) ** 2))
-    runs = [
-        lloyd(moved, start, max_iter=self.max_iter, tol=tol)
-        for start in self._starts(moved, centre)
-    ]
-    best = runs[0]
-    if len(runs) > 1:
-        best = min(runs, key=lambda run: _inertia(moved, run[0]))
-    found, self.n_iter_ = best
-    self.cluster_centers_ = found + centre
-    self.labels_ = self.predict(X)
-    self.inertia_ = _inertia(moved, found, self.labels_)
-    return self
-
-
 def _inertia(X, centres, labels=None):
     """Sum of squared distances to the nearest centre."""
     labels = _labels(X, centres) if labels is None else labels
@@ -222,20 +228,6 @@ def _inertia(X, centres, labels=None):
 
 
 # %% 1.1.1 book/foundations/learning_without_answers.md
-def _predict(self, X):
-    """Index of the nearest centre of each row, shape (N,)."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    centre = typical(self.cluster_centers_)
-    moved = np.subtract(X, centre, dtype=float)
-    return _labels(moved, self.cluster_centers_ - centre)
-
-
 def _labels(X, centres):
     norms = np.einsum("nd,nd->n", X, X)
     return _nearest(X, centres, norms).argmax(axis=0)  # (N,)
-
-
-KMeans._starts = _starts
-KMeans.fit = _fit
-KMeans.predict = _predict

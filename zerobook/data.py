@@ -163,39 +163,27 @@ class DataLoader:
             yield self.transform(batch) if self.transform else batch
         self.start, self.batch = self.rng.bit_generator.state, 0
 
+    def batch_of(self, rows):
+        """The rows with these numbers, as one batch."""
+        if self.collate_fn:
+            return self.collate_fn([self.dataset[int(i)] for i in rows])
+        if isinstance(self.dataset, np.ndarray):
+            return self.dataset[rows]
+        many = getattr(self.dataset, "__getitems__", None)
+        return many(rows) if many else stacked(self.dataset, rows)
 
-# %% 2.1.2 book/deep_learning/training.md
-def batch_of(self, rows):
-    """The rows with these numbers, as one batch."""
-    if self.collate_fn:
-        return self.collate_fn([self.dataset[int(i)] for i in rows])
-    if isinstance(self.dataset, np.ndarray):
-        return self.dataset[rows]
-    many = getattr(self.dataset, "__getitems__", None)
-    return many(rows) if many else stacked(self.dataset, rows)
+    def state_dict(self):
+        """Where the loader stands: its generator, and batches handed out."""
+        return {"rng": self.start, "batch": self.batch}
 
-
-DataLoader.batch_of = batch_of
-
-
-# %% 2.1.2 book/deep_learning/training.md
-def loader_state_dict(self):
-    """Where the loader stands: its generator, and batches handed out."""
-    return {"rng": self.start, "batch": self.batch}
-
-
-def loader_load_state_dict(self, state):
-    """Go on with the batch after the one where another loader stood."""
-    rng, batch = np.random.default_rng(), operator.index(state["batch"])
-    rng.bit_generator.state = state["rng"]  # refuses what is none
-    if not 0 <= batch <= len(self):
-        raise ValueError(f"batch {batch} of a loader with {len(self)}")
-    self.rng, self.start = rng, state["rng"]
-    self.batch = self.skip = batch
-
-
-DataLoader.state_dict = loader_state_dict
-DataLoader.load_state_dict = loader_load_state_dict
+    def load_state_dict(self, state):
+        """Go on with the batch after the one where another loader stood."""
+        rng, batch = np.random.default_rng(), operator.index(state["batch"])
+        rng.bit_generator.state = state["rng"]  # refuses what is none
+        if not 0 <= batch <= len(self):
+            raise ValueError(f"batch {batch} of a loader with {len(self)}")
+        self.rng, self.start = rng, state["rng"]
+        self.batch = self.skip = batch
 
 
 # %% 2.1.2 book/deep_learning/training.md

@@ -96,6 +96,19 @@ class PCA(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         return _keep(self, X, *principal_axes(X - self.mean_))
 
+    def transform(self, X):
+        """Coordinates of `X` on the axes, shape (N, K)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        Z = X @ self.components_.T  # (N, D) -> (N, K)
+        Z -= self.mean_ @ self.components_.T
+        return Z
+
+    def inverse_transform(self, X):
+        """Back from coordinates (N, K) to data (N, D), as far as it goes."""
+        check_is_fitted(self)
+        return check_array(X) @ self.components_ + self.mean_
+
 
 # %% 1.0.1 book/foundations/linear_algebra.md
 def _keep(pca, X, s, axes):
@@ -112,22 +125,3 @@ def _keep(pca, X, s, axes):
     pca.explained_variance_ratio_ = ratio[:K]
     pca.noise_variance_ = float(variance[K:].mean()) if K < len(s) else 0.0
     return pca
-
-
-# %% 1.0.1 book/foundations/linear_algebra.md
-def _to_axes(self, X):
-    """Coordinates of `X` on the axes, shape (N, K)."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    Z = X @ self.components_.T  # (N, D) -> (N, K)
-    Z -= self.mean_ @ self.components_.T
-    return Z
-
-
-def _from_axes(self, X):
-    """Back from coordinates (N, K) to data (N, D), as far as it goes."""
-    check_is_fitted(self)
-    return check_array(X) @ self.components_ + self.mean_
-
-
-PCA.transform, PCA.inverse_transform = _to_axes, _from_axes

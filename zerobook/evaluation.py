@@ -36,6 +36,20 @@ class Judge(nn.Module):
         """(N, 64) -> logits (N, 10)."""
         return self.head(functional.relu(self.hidden(x)))
 
+    def features(self, X):
+        """What the hidden layer makes of images: (N, 64) in 0..1 -> (N, 64)."""
+        with no_grad():
+            return functional.relu(self.hidden(_pixels(X))).data
+
+    def predict_proba(self, X):
+        """Probability of each digit for images in 0..1: (N, 64) -> (N, 10)."""
+        with no_grad():
+            return functional.softmax(self(_pixels(X))).data
+
+    def predict(self, X):
+        """The likeliest digit of each image: (N, 64) -> (N,)."""
+        return self.predict_proba(X).argmax(axis=1)
+
 
 # %% 3.1 book/generative/digit_gan.md
 def _pixels(X):
@@ -48,27 +62,6 @@ def _pixels(X):
         raise ValueError(f"pixels from {low:.4g} to {high:.4g}: want 0 to 1; "
                          "clip or scale them first")
     return X.reshape(len(X), 64)
-
-
-def judge_features(self, X):
-    """What the hidden layer makes of images: (N, 64) in 0..1 -> (N, 64)."""
-    with no_grad():
-        return functional.relu(self.hidden(_pixels(X))).data
-
-
-def judge_predict_proba(self, X):
-    """Probability of each digit for images in 0..1: (N, 64) -> (N, 10)."""
-    with no_grad():
-        return functional.softmax(self(_pixels(X))).data
-
-
-def judge_predict(self, X):
-    """The likeliest digit of each image: (N, 64) -> (N,)."""
-    return self.predict_proba(X).argmax(axis=1)
-
-
-Judge.features, Judge.predict_proba = judge_features, judge_predict_proba
-Judge.predict = judge_predict
 
 
 # %% 3.1 book/generative/digit_gan.md

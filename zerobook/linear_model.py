@@ -243,23 +243,16 @@ class LogisticRegression(LinearClassifierMixin, BaseEstimator):
         """Find the weights by Newton's method; returns self."""
         return _fit_logistic(self, X, y)
 
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.column_stack([np.zeros(len(scores)), scores])
+        return log_softmax(scores)
 
-# %% 1.1.2 book/foundations/several_classes.md
-def _logistic_log_proba(self, X):
-    """Logarithms of `predict_proba`."""
-    scores = self.decision_function(X)
-    if scores.ndim == 1:
-        scores = np.column_stack([np.zeros(len(scores)), scores])
-    return log_softmax(scores)
-
-
-def _logistic_proba(self, X):
-    """Probability of each class, (N, K), columns as in `classes_`."""
-    return np.exp(self.predict_log_proba(X))
-
-
-LogisticRegression.predict_log_proba = _logistic_log_proba
-LogisticRegression.predict_proba = _logistic_proba
+    def predict_proba(self, X):
+        """Probability of each class, (N, K), columns as in `classes_`."""
+        return np.exp(self.predict_log_proba(X))
 
 
 # %% 1.1.2 book/foundations/several_classes.md
@@ -271,27 +264,27 @@ _LOGISTIC_RULES = {
 }
 
 
-def _fit_logistic(self, X, y):
-    check_params(self, _LOGISTIC_RULES)
-    X, y = validate_data(self, X, y)
+def _fit_logistic(model, X, y):
+    check_params(model, _LOGISTIC_RULES)
+    X, y = validate_data(model, X, y)
     check_classification_targets(y, at_least=2)
-    self.classes_, codes = np.unique(y, return_inverse=True)
+    model.classes_, codes = np.unique(y, return_inverse=True)
     N, D = X.shape
-    alpha = np.full((D, 1), 1 / (self.C * N))
-    if self.fit_intercept:
+    alpha = np.full((D, 1), 1 / (model.C * N))
+    if model.fit_intercept:
         X = np.column_stack([X, np.ones(N)])  # (N, D + 1)
         alpha = np.append(alpha, [[0.0]], axis=0)  # (D + 1, 1)
-    f = _LogisticLoss(X, codes, len(self.classes_), alpha)
-    weight, self.n_iter_, arrived = _newton(f, self.tol, self.max_iter)
+    f = _LogisticLoss(X, codes, len(model.classes_), alpha)
+    weight, model.n_iter_, arrived = _newton(f, model.tol, model.max_iter)
     if not arrived:
         warn(
-            f"no convergence in {self.max_iter} Newton steps: standardise "
+            f"no convergence in {model.max_iter} Newton steps: standardise "
             "the columns, lower C or raise max_iter",
             ConvergenceWarning,
         )
-    self.coef_ = weight[:D].T  # (K, D)
-    self.intercept_ = weight[D] if self.fit_intercept else 0 * weight[0]
-    return self
+    model.coef_ = weight[:D].T  # (K, D)
+    model.intercept_ = weight[D] if model.fit_intercept else 0 * weight[0]
+    return model
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -452,20 +445,20 @@ _LASSO_RULES = {
 }
 
 
-def _fit_lasso(self, X, y):
-    check_params(self, _LASSO_RULES)
-    X, y = validate_data(self, X, y, numeric=True)
-    X, y, x_mean, y_mean = _centre(X, y, self.fit_intercept)
+def _fit_lasso(model, X, y):
+    check_params(model, _LASSO_RULES)
+    X, y = validate_data(model, X, y, numeric=True)
+    X, y, x_mean, y_mean = _centre(X, y, model.fit_intercept)
     gram, moment = X.T @ X / len(X), X.T @ y / len(X)  # (D, D), (D,)
     flat = gram.diagonal() <= (len(X) * np.finfo(float).eps * x_mean) ** 2
     gram[flat], gram[:, flat], moment[flat] = 0, 0, 0  # constant columns
-    limit = self.tol * np.sqrt(gram.diagonal() * np.mean(y**2))  # (D,)
+    limit = model.tol * np.sqrt(gram.diagonal() * np.mean(y**2))  # (D,)
     start = np.zeros(X.shape[1])
-    self.coef_, self.n_iter_ = lasso_weights(
-        gram, moment, self.alpha, limit, start, self.max_iter
+    model.coef_, model.n_iter_ = lasso_weights(
+        gram, moment, model.alpha, limit, start, model.max_iter
     )
-    self.intercept_ = float(y_mean - x_mean @ self.coef_)
-    return self
+    model.intercept_ = float(y_mean - x_mean @ model.coef_)
+    return model
 
 
 # %% 1.2.1 book/foundations/neural_networks.md
@@ -540,51 +533,39 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.shuffle = shuffle
         self.random_state = random_state
 
+    def fit(self, X, y):
+        """Correct mistakes, pass after pass, until none is left; return self."""
+        check_params(
+            self, {"max_iter": COUNT, "shuffle": BOOL, "random_state": SEED}
+        )
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y, at_least=2)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        K = len(self.classes_)
+        signs = np.where(targets[:, None] == np.arange(K), 1.0, -1.0)
+        signs = signs[:, 1:] if K == 2 else signs  # (N, 1) or (N, K)
+        rng = check_random_state(self.random_state)
+        weight = np.zeros((X.shape[1], signs.shape[1]))
+        bias = np.zeros(signs.shape[1])
+        counts = []
+        while len(counts) < self.max_iter and (not counts or counts[-1]):
+            N = len(X)
+            order = rng.permutation(N) if self.shuffle else range(N)
+            counts.append(perceptron_pass(X, signs, order, weight, bias))
+        self.coef_, self.intercept_ = weight.T, bias
+        self.mistakes_, self.n_iter_ = np.array(counts), len(counts)
+        return self
 
-# %% 1.2.1 book/foundations/neural_networks.md
-def _fit_perceptron(self, X, y):
-    """Correct mistakes, pass after pass, until none is left; return self."""
-    check_params(
-        self, {"max_iter": COUNT, "shuffle": BOOL, "random_state": SEED}
-    )
-    X, y = validate_data(self, X, y)
-    check_classification_targets(y, at_least=2)
-    self.classes_, targets = np.unique(y, return_inverse=True)
-    K = len(self.classes_)
-    signs = np.where(targets[:, None] == np.arange(K), 1.0, -1.0)
-    signs = signs[:, 1:] if K == 2 else signs  # (N, 1) or (N, K)
-    rng = check_random_state(self.random_state)
-    weight = np.zeros((X.shape[1], signs.shape[1]))
-    bias = np.zeros(signs.shape[1])
-    counts = []
-    while len(counts) < self.max_iter and (not counts or counts[-1]):
-        N = len(X)
-        order = rng.permutation(N) if self.shuffle else range(N)
-        counts.append(perceptron_pass(X, signs, order, weight, bias))
-    self.coef_, self.intercept_ = weight.T, bias
-    self.mistakes_, self.n_iter_ = np.array(counts), len(counts)
-    return self
+    def decision_function(self, X):
+        """Sums of the units, (N,) for two classes, else (N, K)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        scores = X @ self.coef_.T + self.intercept_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
 
-
-Perceptron.fit = _fit_perceptron
-
-
-# %% 1.2.1 book/foundations/neural_networks.md
-def _perceptron_decision_function(self, X):
-    """Sums of the units, (N,) for two classes, else (N, K)."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    scores = X @ self.coef_.T + self.intercept_
-    return scores[:, 0] if len(self.classes_) == 2 else scores
-
-
-def _perceptron_predict(self, X):
-    """Class of each row, the one with the largest sum."""
-    scores = self.decision_function(X)
-    if scores.ndim == 1:
-        return self.classes_[(scores > 0).astype(int)]
-    return self.classes_[scores.argmax(axis=1)]
-
-
-Perceptron.decision_function = _perceptron_decision_function
-Perceptron.predict = _perceptron_predict
+    def predict(self, X):
+        """Class of each row, the one with the largest sum."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return self.classes_[(scores > 0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]

@@ -91,39 +91,99 @@ class GaussianMixture(BaseEstimator):
 
     _estimator_type = "density_estimator"
 
+    def __init__(self, n_components=1, *, tol=1e-3, reg_covar=1e-6,
+                      max_iter=100, n_init=1, random_state=None):
+        self.n_components = n_components
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Find weights, means and covariances; `y` is ignored."""
+        check_params(self, _MIXTURE_RULES)
+        X = validate_data(self, X)
+        K = self.n_components
+        if K > len(X):
+            raise ValueError(f"n_components={K} must lie in 1 .. n_samples="
+                             f"{len(X)}")
+        rng, climbs = check_random_state(self.random_state), []
+        for _ in range(self.n_init):
+            groups = KMeans(K, random_state=rng).fit(X).labels_
+            climbs.append(_climb(self, X, np.eye(K)[groups]))
+        likely = [np.nan_to_num(climb[0], nan=-np.inf) for climb in climbs]
+        best = climbs[int(np.argmax(likely))]
+        self.lower_bound_, self.n_iter_, self.converged_, parts = best
+        self.weights_, self.means_, self.covariances_ = parts
+        if not self.converged_:
+            warn(f"no convergence in max_iter={self.max_iter} rounds",
+                 ConvergenceWarning)
+        return self
+
+    def predict(self, X):
+        """The Gaussian that is likeliest to have made each row, (N,)."""
+        return _ask(self, X)[0].argmax(axis=1)
+
+    def fit_predict(self, X, y=None):
+        """Fit, then return the likeliest Gaussian of each row, (N,)."""
+        return self.fit(X).predict(X)
+
+    def predict_proba(self, X):
+        """Responsibility of each Gaussian for each row, (N, K)."""
+        return _ask(self, X)[0]
+
+    def score_samples(self, X):
+        """Log density of each row in nats, (N,)."""
+        return _ask(self, X)[1]
+
+    def score(self, X, y=None):
+        """Mean log density of the rows, in nats."""
+        return float(_ask(self, X)[1].mean())
+
+    def sample(self, n_samples=1, *, rng=None):
+        """Draw new rows: first the hidden choice, then the Gaussian's draw.
+
+        Parameters
+        ----------
+        n_samples : int
+        rng : Generator or int, optional
+            `random_state` by default, so that two calls draw the same.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, D)
+        y : ndarray of int, shape (n_samples,)
+            The choice that was made for each row.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"n_samples={n_samples}: 1 or more")
+        rng = check_random_state(self.random_state if rng is None else rng)
+        y = rng.choice(len(self.weights_), n_samples, p=self.weights_)
+        L = np.linalg.cholesky(self.covariances_)[y]  # (n, D, D)
+        z = rng.standard_normal((n_samples, self.means_.shape[1], 1))
+        return self.means_[y] + (L @ z)[..., 0], y
+
 
 # %% 3.2 book/generative/mixtures.md
-def _mixture_init(self, n_components=1, *, tol=1e-3, reg_covar=1e-6,
-                  max_iter=100, n_init=1, random_state=None):
-    self.n_components = n_components
-    self.tol = tol
-    self.reg_covar = reg_covar
-    self.max_iter = max_iter
-    self.n_init = n_init
-    self.random_state = random_state
-
-
-GaussianMixture.__init__ = _mixture_init
-
-
-# %% 3.2 book/generative/mixtures.md
-def _climb(self, X, R):
+def _climb(mixture, X, R):
     """Rounds of EM from a guess: bound, rounds, whether it stood, parts."""
     bound = -np.inf
-    for n_iter in range(1, self.max_iter + 1):
-        parts = maximisation(X, R, self.reg_covar)
+    for n_iter in range(1, mixture.max_iter + 1):
+        parts = maximisation(X, R, mixture.reg_covar)
         try:
             R, log_p = expectation(X, *parts)
         except np.linalg.LinAlgError:
             raise ValueError(
-                f"a Gaussian of {self.n_components} has shrunk to fewer "
+                f"a Gaussian of {mixture.n_components} has shrunk to fewer "
                 f"dimensions than the {X.shape[1]} of the data; raise "
-                f"reg_covar={self.reg_covar} or take fewer components"
+                f"reg_covar={mixture.reg_covar} or take fewer components"
             ) from None
         gain, bound = log_p.mean() - bound, log_p.mean()
-        if gain < self.tol:
+        if gain < mixture.tol:
             return bound, n_iter, True, parts
-    return bound, self.max_iter, False, parts
+    return bound, mixture.max_iter, False, parts
 
 
 # %% 3.2 book/generative/mixtures.md
@@ -137,93 +197,12 @@ _MIXTURE_RULES = {
 }
 
 
-def _mixture_fit(self, X, y=None):
-    """Find weights, means and covariances; `y` is ignored."""
-    check_params(self, _MIXTURE_RULES)
-    X = validate_data(self, X)
-    K = self.n_components
-    if K > len(X):
-        raise ValueError(f"n_components={K} must lie in 1 .. n_samples="
-                         f"{len(X)}")
-    rng, climbs = check_random_state(self.random_state), []
-    for _ in range(self.n_init):
-        groups = KMeans(K, random_state=rng).fit(X).labels_
-        climbs.append(_climb(self, X, np.eye(K)[groups]))
-    likely = [np.nan_to_num(climb[0], nan=-np.inf) for climb in climbs]
-    best = climbs[int(np.argmax(likely))]
-    self.lower_bound_, self.n_iter_, self.converged_, parts = best
-    self.weights_, self.means_, self.covariances_ = parts
-    if not self.converged_:
-        warn(f"no convergence in max_iter={self.max_iter} rounds",
-             ConvergenceWarning)
-    return self
-
-
 # %% 3.2 book/generative/mixtures.md
-def _ask(self, X):
+def _ask(model, X):
     """Responsibilities and log likelihoods for rows of a fitted mixture."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    return expectation(X, self.weights_, self.means_, self.covariances_)
-
-
-def _mixture_proba(self, X):
-    """Responsibility of each Gaussian for each row, (N, K)."""
-    return _ask(self, X)[0]
-
-
-def _mixture_predict(self, X):
-    """The Gaussian that is likeliest to have made each row, (N,)."""
-    return _ask(self, X)[0].argmax(axis=1)
-
-
-def _mixture_fit_predict(self, X, y=None):
-    """Fit, then return the likeliest Gaussian of each row, (N,)."""
-    return self.fit(X).predict(X)
-
-
-def _mixture_samples(self, X):
-    """Log density of each row in nats, (N,)."""
-    return _ask(self, X)[1]
-
-
-def _mixture_score(self, X, y=None):
-    """Mean log density of the rows, in nats."""
-    return float(_ask(self, X)[1].mean())
-
-
-# %% 3.2 book/generative/mixtures.md
-def _mixture_sample(self, n_samples=1, *, rng=None):
-    """Draw new rows: first the hidden choice, then the Gaussian's draw.
-
-    Parameters
-    ----------
-    n_samples : int
-    rng : Generator or int, optional
-        `random_state` by default, so that two calls draw the same.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, D)
-    y : ndarray of int, shape (n_samples,)
-        The choice that was made for each row.
-    """
-    check_is_fitted(self)
-    if n_samples < 1:
-        raise ValueError(f"n_samples={n_samples}: 1 or more")
-    rng = check_random_state(self.random_state if rng is None else rng)
-    y = rng.choice(len(self.weights_), n_samples, p=self.weights_)
-    L = np.linalg.cholesky(self.covariances_)[y]  # (n, D, D)
-    z = rng.standard_normal((n_samples, self.means_.shape[1], 1))
-    return self.means_[y] + (L @ z)[..., 0], y
-
-
-# %% 3.2 book/generative/mixtures.md
-GaussianMixture.fit, GaussianMixture.predict = _mixture_fit, _mixture_predict
-GaussianMixture.fit_predict = _mixture_fit_predict
-GaussianMixture.predict_proba = _mixture_proba
-GaussianMixture.score_samples = _mixture_samples
-GaussianMixture.score, GaussianMixture.sample = _mixture_score, _mixture_sample
+    check_is_fitted(model)
+    X = validate_data(model, X, reset=False)
+    return expectation(X, model.weights_, model.means_, model.covariances_)
 
 
 # %% 3.2 book/generative/mixtures.md
@@ -299,29 +278,21 @@ class CountGaussians:
         self.weights, self.means = weights, means
         self.covariances = keep * own + (1 - keep) * pooled
 
+    def log_prob(self, X):
+        """Log probability of each row under each Gaussian, (N, K)."""
+        return count_log_prob(X, self.means, self.covariances, self.levels)
 
-# %% 3.2 book/generative/mixtures.md
-def _counts_log_prob(self, X):
-    """Log probability of each row under each Gaussian, (N, K)."""
-    return count_log_prob(X, self.means, self.covariances, self.levels)
+    def nats(self, X):
+        """Surprise at each row, whose Gaussian is not told, in nats (N,)."""
+        joint = np.log(self.weights) + self.log_prob(X)
+        return -np.logaddexp.reduce(joint, axis=1)
 
-
-def _counts_nats(self, X):
-    """Surprise at each row, whose Gaussian is not told, in nats (N,)."""
-    joint = np.log(self.weights) + self.log_prob(X)
-    return -np.logaddexp.reduce(joint, axis=1)
-
-
-def _counts_sample(self, n, k=None, *, rng=None):
-    """Rows of counts (n, D), from the Gaussians `k` (n,) or by weight."""
-    rng = np.random.default_rng(rng)
-    if k is None:
-        k = rng.choice(len(self.weights), n, p=self.weights)
-    return draw_counts(k, self.means, self.covariances, self.levels, rng=rng)
-
-
-CountGaussians.log_prob = _counts_log_prob
-CountGaussians.nats, CountGaussians.sample = _counts_nats, _counts_sample
+    def sample(self, n, k=None, *, rng=None):
+        """Rows of counts (n, D), from the Gaussians `k` (n,) or by weight."""
+        rng = np.random.default_rng(rng)
+        if k is None:
+            k = rng.choice(len(self.weights), n, p=self.weights)
+        return draw_counts(k, self.means, self.covariances, self.levels, rng=rng)
 
 
 # %% 3.2 book/generative/mixtures.md

@@ -211,6 +211,16 @@ def parameter_grid(param_grid):
 
 
 # %% 1.1.4 book/foundations/regularisation.md
+def _passed_on(name):
+    """A property that asks the best model, before the fit the given one."""
+
+    def get(self):
+        return getattr(getattr(self, "best_estimator_", self.estimator), name)
+
+    return property(get, doc=f"`{name}` of the best model.")
+
+
+# %% 1.1.4 book/foundations/regularisation.md
 class GridSearchCV(BaseEstimator):
     """Choose arguments by cross-validation, then fit with the best.
 
@@ -257,6 +267,44 @@ class GridSearchCV(BaseEstimator):
         self.cv = cv
         self.refit = refit
 
+    predict = _passed_on("predict")
+    predict_proba = _passed_on("predict_proba")
+    decision_function = _passed_on("decision_function")
+    transform = _passed_on("transform")
+    score = _passed_on("score")
+    classes_ = _passed_on("classes_")
+    n_features_in_ = _passed_on("n_features_in_")
+    feature_names_in_ = _passed_on("feature_names_in_")
+    _estimator_type = _passed_on("_estimator_type")
+
+    def fit(self, X, y):
+        """Score every combination by folds, then refit the best to all rows.
+
+        ValueError where all combinations score NaN, or there is none.
+        """
+        _check_search(self)
+        rows, labels = check_X_y(X, y, min_samples=2)
+        params = parameter_grid(self.param_grid)
+        folds = list(check_cv(self.cv).split(rows, labels))
+        scores = np.array(
+            [_fold_scores(self, p, rows, labels, folds) for p in params]
+        )  # (P, S)
+        mean = scores.mean(axis=1)  # (P,)
+        splits = {f"split{k}_test_score": s for k, s in enumerate(scores.T)}
+        self.cv_results_ = splits | {
+            "params": params,
+            "mean_test_score": mean,
+            "std_test_score": scores.std(axis=1),
+            "rank_test_score": _ranks(mean),
+        }
+        self.n_splits_, self.best_index_ = len(folds), int(np.nanargmax(mean))
+        self.best_params_ = params[self.best_index_]
+        self.best_score_ = float(mean[self.best_index_])
+        if self.refit:
+            best = clone(self.estimator).set_params(**self.best_params_)
+            self.best_estimator_ = best.fit(X, y)
+        return self
+
 
 # %% 1.1.4 book/foundations/regularisation.md
 def _check_search(search):
@@ -266,35 +314,6 @@ def _check_search(search):
             "The 'estimator' parameter of GridSearchCV must have a method "
             f"fit. Got {search.estimator!r} instead."
         )
-
-
-def _fit_search(self, X, y):
-    """Score every combination by folds, then refit the best to all rows.
-
-    ValueError where all combinations score NaN, or there is none.
-    """
-    _check_search(self)
-    rows, labels = check_X_y(X, y, min_samples=2)
-    params = parameter_grid(self.param_grid)
-    folds = list(check_cv(self.cv).split(rows, labels))
-    scores = np.array(
-        [_fold_scores(self, p, rows, labels, folds) for p in params]
-    )  # (P, S)
-    mean = scores.mean(axis=1)  # (P,)
-    splits = {f"split{k}_test_score": s for k, s in enumerate(scores.T)}
-    self.cv_results_ = splits | {
-        "params": params,
-        "mean_test_score": mean,
-        "std_test_score": scores.std(axis=1),
-        "rank_test_score": _ranks(mean),
-    }
-    self.n_splits_, self.best_index_ = len(folds), int(np.nanargmax(mean))
-    self.best_params_ = params[self.best_index_]
-    self.best_score_ = float(mean[self.best_index_])
-    if self.refit:
-        best = clone(self.estimator).set_params(**self.best_params_)
-        self.best_estimator_ = best.fit(X, y)
-    return self
 
 
 # %% 1.1.4 book/foundations/regularisation.md
@@ -319,25 +338,3 @@ def _fold_scores(search, params, X, y, folds):
         score = search.scoring or type(model).score
         scores.append(float(score(model, X[test], y[test])))
     return scores
-
-
-# %% 1.1.4 book/foundations/regularisation.md
-def _passed_on(name):
-    """A property that asks the best model, before the fit the given one."""
-
-    def get(self):
-        return getattr(getattr(self, "best_estimator_", self.estimator), name)
-
-    return property(get, doc=f"`{name}` of the best model.")
-
-
-GridSearchCV.fit = _fit_search
-GridSearchCV.predict = _passed_on("predict")
-GridSearchCV.predict_proba = _passed_on("predict_proba")
-GridSearchCV.decision_function = _passed_on("decision_function")
-GridSearchCV.transform = _passed_on("transform")
-GridSearchCV.score = _passed_on("score")
-GridSearchCV.classes_ = _passed_on("classes_")
-GridSearchCV.n_features_in_ = _passed_on("n_features_in_")
-GridSearchCV.feature_names_in_ = _passed_on("feature_names_in_")
-GridSearchCV._estimator_type = _passed_on("_estimator_type")

@@ -142,6 +142,42 @@ class RandomLayerClassifier(ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.random_state = random_state
 
+    def fit(self, X, y):
+        """Draw the hidden layer, solve for the read-out; return self."""
+        check_params(self, _RANDOM_LAYER_RULES)
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y, at_least=2)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        rng = check_random_state(self.random_state)
+        length = np.sqrt(np.mean(np.sum(X**2, axis=1))) or 1.0
+        shape = (X.shape[1], self.n_hidden)
+        self.hidden_weight_ = rng.normal(size=shape) / length
+        self.hidden_bias_ = rng.normal(size=self.n_hidden)
+        H = self.hidden(X)  # (N, n_hidden)
+        T = one_hot(targets, len(self.classes_))  # (N, K)
+        self.weight_, self.bias_ = ridge_read_out(H, T, self.alpha)
+        return self
+
+    def hidden(self, X):
+        """What the hidden units say about each row, shape (N, n_hidden)."""
+        sums = linear(X, self.hidden_weight_, self.hidden_bias_)
+        return self.activation(sums)
+
+    def decision_function(self, X):
+        """How far each class leads: (N,) for two classes, else (N, K)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        scores = linear(self.hidden(X), self.weight_, self.bias_)  # (N, K)
+        two = len(self.classes_) == 2
+        return scores[:, 1] - scores[:, 0] if two else scores
+
+    def predict(self, X):
+        """Class of each row, the one with the largest output."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return self.classes_[(scores > 0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]
+
 
 # %% 1.2.1 book/foundations/hidden_layer.md
 _RANDOM_LAYER_RULES = {
@@ -150,55 +186,6 @@ _RANDOM_LAYER_RULES = {
     "alpha": NOT_NEGATIVE,
     "random_state": SEED,
 }
-
-
-def _fit_random_layer(self, X, y):
-    """Draw the hidden layer, solve for the read-out; return self."""
-    check_params(self, _RANDOM_LAYER_RULES)
-    X, y = validate_data(self, X, y)
-    check_classification_targets(y, at_least=2)
-    self.classes_, targets = np.unique(y, return_inverse=True)
-    rng = check_random_state(self.random_state)
-    length = np.sqrt(np.mean(np.sum(X**2, axis=1))) or 1.0
-    shape = (X.shape[1], self.n_hidden)
-    self.hidden_weight_ = rng.normal(size=shape) / length
-    self.hidden_bias_ = rng.normal(size=self.n_hidden)
-    H = self.hidden(X)  # (N, n_hidden)
-    T = one_hot(targets, len(self.classes_))  # (N, K)
-    self.weight_, self.bias_ = ridge_read_out(H, T, self.alpha)
-    return self
-
-
-RandomLayerClassifier.fit = _fit_random_layer
-
-
-# %% 1.2.1 book/foundations/hidden_layer.md
-def _hidden(self, X):
-    """What the hidden units say about each row, shape (N, n_hidden)."""
-    sums = linear(X, self.hidden_weight_, self.hidden_bias_)
-    return self.activation(sums)
-
-
-def _random_layer_decision_function(self, X):
-    """How far each class leads: (N,) for two classes, else (N, K)."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    scores = linear(self.hidden(X), self.weight_, self.bias_)  # (N, K)
-    two = len(self.classes_) == 2
-    return scores[:, 1] - scores[:, 0] if two else scores
-
-
-def _random_layer_predict(self, X):
-    """Class of each row, the one with the largest output."""
-    scores = self.decision_function(X)
-    if scores.ndim == 1:
-        return self.classes_[(scores > 0).astype(int)]
-    return self.classes_[scores.argmax(axis=1)]
-
-
-RandomLayerClassifier.hidden = _hidden
-RandomLayerClassifier.decision_function = _random_layer_decision_function
-RandomLayerClassifier.predict = _random_layer_predict
 
 
 # %% 1.2.3 book/foundations/backpropagation.md
@@ -722,39 +709,75 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     array([0, 1, 1, 0])
     """
 
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        alpha=1e-4,
+        dropout=0.0,
+        batch_size="auto",
+        learning_rate_init=1e-3,
+        max_iter=200,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.dropout = dropout
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
 
-# %% 1.2.4 book/foundations/mlp_classifier.md
-def _init_mlp(
-    self,
-    hidden_layer_sizes=(100,),
-    activation="relu",
-    *,
-    alpha=1e-4,
-    dropout=0.0,
-    batch_size="auto",
-    learning_rate_init=1e-3,
-    max_iter=200,
-    tol=1e-4,
-    n_iter_no_change=10,
-    early_stopping=False,
-    validation_fraction=0.1,
-    random_state=None,
-):
-    self.hidden_layer_sizes = hidden_layer_sizes
-    self.activation = activation
-    self.alpha = alpha
-    self.dropout = dropout
-    self.batch_size = batch_size
-    self.learning_rate_init = learning_rate_init
-    self.max_iter = max_iter
-    self.tol = tol
-    self.n_iter_no_change = n_iter_no_change
-    self.early_stopping = early_stopping
-    self.validation_fraction = validation_fraction
-    self.random_state = random_state
+    def fit(self, X, y):
+        """Learn the classes `y` of the rows of `X`; returns self."""
+        check_params(self, _MLP_RULES)
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        for size in sizes:
+            check_params(
+                self, {"hidden_layer_sizes": COUNT}, hidden_layer_sizes=size
+            )
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y, at_least=2)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        rng = check_random_state(self.random_state)
+        f, f_backward, init = ACTIVATIONS[self.activation]
+        sizes = (X.shape[1], *sizes, len(self.classes_))
+        layers = mlp(sizes, f, f_backward, init=init, rng=rng, dtype=X.dtype)
+        validation = None
+        if self.early_stopping:
+            share = self.validation_fraction
+            X, X_val, codes, codes_val = train_test_split(
+                X, codes, test_size=share, stratify=codes, rng=rng
+            )
+            validation = layers, X_val, codes_val
+        _train_mlp(self, layers, X, codes, validation, rng)
+        _warn_if_cut_off(self)
+        self.coefs_ = parameters(layers)[::2]
+        self.intercepts_ = parameters(layers)[1::2]
+        return self
 
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`."""
+        return log_softmax(_mlp_logits(self, X))
 
-MLPClassifier.__init__ = _init_mlp
+    def predict_proba(self, X):
+        """Probability of each class, (N, K), columns as in `classes_`."""
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X):
+        """The most probable class of each row."""
+        best = _mlp_logits(self, X).argmax(axis=1)  # (N,)
+        return self.classes_[best]
 
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
@@ -785,102 +808,48 @@ _MLP_RULES = {
 
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
-def _fit_mlp(self, X, y):
-    """Learn the classes `y` of the rows of `X`; returns self."""
-    check_params(self, _MLP_RULES)
-    sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-    for size in sizes:
-        check_params(
-            self, {"hidden_layer_sizes": COUNT}, hidden_layer_sizes=size
-        )
-    X, y = validate_data(self, X, y)
-    check_classification_targets(y, at_least=2)
-    self.classes_, codes = np.unique(y, return_inverse=True)
-    rng = check_random_state(self.random_state)
-    f, f_backward, init = ACTIVATIONS[self.activation]
-    sizes = (X.shape[1], *sizes, len(self.classes_))
-    layers = mlp(sizes, f, f_backward, init=init, rng=rng, dtype=X.dtype)
-    validation = None
-    if self.early_stopping:
-        share = self.validation_fraction
-        X, X_val, codes, codes_val = train_test_split(
-            X, codes, test_size=share, stratify=codes, rng=rng
-        )
-        validation = layers, X_val, codes_val
-    _train_mlp(self, layers, X, codes, validation, rng)
-    _warn_if_cut_off(self)
-    self.coefs_ = parameters(layers)[::2]
-    self.intercepts_ = parameters(layers)[1::2]
-    return self
-
-
-# %% 1.2.4 book/foundations/mlp_classifier.md
-def _train_mlp(self, layers, X, codes, validation, rng):
+def _train_mlp(model, layers, X, codes, validation, rng):
     """Run the loop with the brakes that were asked for; keep its curves."""
-    auto = isinstance(self.batch_size, str)
-    size = min(200 if auto else self.batch_size, len(X))
+    auto = isinstance(model.batch_size, str)
+    size = min(200 if auto else model.batch_size, len(X))
     noisy = layers
-    if self.dropout:
-        noisy = with_dropout(layers, self.dropout, rng=rng)
-    step = adam(noisy, lr=self.learning_rate_init)
-    self.loss_curve_, watched = train_until(
+    if model.dropout:
+        noisy = with_dropout(layers, model.dropout, rng=rng)
+    step = adam(noisy, lr=model.learning_rate_init)
+    model.loss_curve_, watched = train_until(
         noisy,
         X,
         codes,
-        with_weight_decay(noisy, step, self.alpha / size),
+        with_weight_decay(noisy, step, model.alpha / size),
         validation=validation,
-        epochs=self.max_iter,
-        patience=self.n_iter_no_change,
-        tol=self.tol,
+        epochs=model.max_iter,
+        patience=model.n_iter_no_change,
+        tol=model.tol,
         batch_size=size,
         rng=rng,
     )
-    self.validation_loss_curve_ = None if validation is None else watched
-    self.n_iter_ = len(watched)
+    model.validation_loss_curve_ = None if validation is None else watched
+    model.n_iter_ = len(watched)
 
 
 # %% 1.2.4 book/foundations/mlp_classifier.md
-def _warn_if_cut_off(self):
-    if self.n_iter_ == self.max_iter and not self.early_stopping:
+def _warn_if_cut_off(model):
+    if model.n_iter_ == model.max_iter and not model.early_stopping:
         warn(
-            f"no convergence in {self.max_iter} passes: raise max_iter, "
+            f"no convergence in {model.max_iter} passes: raise max_iter, "
             "or stop early on purpose with early_stopping=True",
             ConvergenceWarning,
         )
 
 
-MLPClassifier.fit = _fit_mlp
-
-
 # %% 1.2.4 book/foundations/mlp_classifier.md
-def _mlp_logits(self, X):
+def _mlp_logits(model, X):
     """Scores of all classes, dropout left out, shape (N, K)."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    f, f_backward, _ = ACTIVATIONS[self.activation]
+    check_is_fitted(model)
+    X = validate_data(model, X, reset=False)
+    f, f_backward, _ = ACTIVATIONS[model.activation]
     layers = []
-    for weight, bias in zip(self.coefs_, self.intercepts_):
+    for weight, bias in zip(model.coefs_, model.intercepts_):
         layers.append(LinearLayer(weight, bias))
         layers.append(ActivationLayer(f, f_backward))
     return forward(layers[:-1], X)  # (N, K)
-
-
-def _mlp_predict_log_proba(self, X):
-    """Logarithms of `predict_proba`."""
-    return log_softmax(_mlp_logits(self, X))
-
-
-def _mlp_predict_proba(self, X):
-    """Probability of each class, (N, K), columns as in `classes_`."""
-    return np.exp(self.predict_log_proba(X))
-
-
-def _mlp_predict(self, X):
-    """The most probable class of each row."""
-    best = _mlp_logits(self, X).argmax(axis=1)  # (N,)
-    return self.classes_[best]
-
-
-MLPClassifier.predict_log_proba = _mlp_predict_log_proba
-MLPClassifier.predict_proba = _mlp_predict_proba
-MLPClassifier.predict = _mlp_predict

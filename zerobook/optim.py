@@ -173,63 +173,53 @@ class FlatGroup:
         for p, place, flat in self.places:
             p._buffer = self.grad[place].reshape(flat.shape)
 
+    def fetch(self):
+        """Bring parameters that lie elsewhere back into the row."""
+        moved = [place for place in self.places if place[0].data is not place[2]]
+        starts = [p.data.ctypes.data for p, *_ in self.places if p.data.size]
+        for p, _, flat in moved:
+            if (p.data.shape, p.data.dtype) != (flat.shape, flat.dtype):
+                raise ValueError(
+                    f"a parameter {flat.shape} of {flat.dtype} has become "
+                    f"{p.data.shape} of {p.data.dtype}: make a new optimizer")
+        if moved and len(set(starts)) < len(starts):
+            raise ValueError("two parameters have one array as their data: give "
+                             "both layers one Parameter")
+        new = [p.data.copy() for p, *_ in moved]
+        for (p, _, flat), array in zip(moved, new):
+            flat[...] = array
+            p.data = flat
 
-# %% 2.1.2 book/deep_learning/modules.md
-def fetch(self):
-    """Bring parameters that lie elsewhere back into the row."""
-    moved = [place for place in self.places if place[0].data is not place[2]]
-    starts = [p.data.ctypes.data for p, *_ in self.places if p.data.size]
-    for p, _, flat in moved:
-        if (p.data.shape, p.data.dtype) != (flat.shape, flat.dtype):
-            raise ValueError(
-                f"a parameter {flat.shape} of {flat.dtype} has become "
-                f"{p.data.shape} of {p.data.dtype}: make a new optimizer")
-    if moved and len(set(starts)) < len(starts):
-        raise ValueError("two parameters have one array as their data: give "
-                         "both layers one Parameter")
-    new = [p.data.copy() for p, *_ in moved]
-    for (p, _, flat), array in zip(moved, new):
-        flat[...] = array
-        p.data = flat
+    def gather(self, steps):
+        """Count a step for each parameter with a gradient.
 
+        Parameters
+        ----------
+        steps : list of int
+            How many steps each parameter has taken; changed in place.
 
-FlatGroup.fetch = fetch
-
-
-# %% 2.1.2 book/deep_learning/modules.md
-def gather(self, steps):
-    """Count a step for each parameter with a gradient.
-
-    Parameters
-    ----------
-    steps : list of int
-        How many steps each parameter has taken; changed in place.
-
-    Returns
-    -------
-    list of (slice, int)
-        Pieces of the row that have gradients, and their counts.
-    """
-    runs = []
-    if any([p._buffer is None for p, _, _ in self.places]):  # one is kept
-        self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
-    for i, (p, place, flat) in enumerate(self.places):
-        if p.data is not flat:
-            self.fetch()
-        if p._buffer is None or p._buffer.base is not self.grad.base:
-            p._buffer = self.grad[place].reshape(flat.shape)
-        if p.grad is None:
-            continue
-        if p.grad is not p._buffer:
-            p._buffer[...] = p.grad
-        start, steps[i] = place.start, steps[i] + 1
-        if runs and (runs[-1][0].stop, runs[-1][1]) == (start, steps[i]):
-            start = runs.pop()[0].start
-        runs.append((slice(start, place.stop), steps[i]))
-    return runs
-
-
-FlatGroup.gather = gather
+        Returns
+        -------
+        list of (slice, int)
+            Pieces of the row that have gradients, and their counts.
+        """
+        runs = []
+        if any([p._buffer is None for p, _, _ in self.places]):  # one is kept
+            self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
+        for i, (p, place, flat) in enumerate(self.places):
+            if p.data is not flat:
+                self.fetch()
+            if p._buffer is None or p._buffer.base is not self.grad.base:
+                p._buffer = self.grad[place].reshape(flat.shape)
+            if p.grad is None:
+                continue
+            if p.grad is not p._buffer:
+                p._buffer[...] = p.grad
+            start, steps[i] = place.start, steps[i] + 1
+            if runs and (runs[-1][0].stop, runs[-1][1]) == (start, steps[i]):
+                start = runs.pop()[0].start
+            runs.append((slice(start, place.stop), steps[i]))
+        return runs
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -333,75 +323,58 @@ class Optimizer:
             for p in group["params"]:
                 p.grad = None
 
+    def step(self):
+        """Change every parameter that has a gradient, once."""
+        for i, (group, flat) in enumerate(zip(self.param_groups, self.flat)):
+            for run, group["step"] in flat.gather(self.steps[i]):
+                for part in blocks([run]):
+                    self.update(i, part)
+            group["step"] = max(self.steps[i], default=0)
+            changed = [p for p in group["params"] if p.grad is not None]
+            increment_version(*changed)
 
-# %% 2.1.2 book/deep_learning/modules.md
-def optimizer_step(self):
-    """Change every parameter that has a gradient, once."""
-    for i, (group, flat) in enumerate(zip(self.param_groups, self.flat)):
-        for run, group["step"] in flat.gather(self.steps[i]):
-            for part in blocks([run]):
-                self.update(i, part)
-        group["step"] = max(self.steps[i], default=0)
-        changed = [p for p in group["params"] if p.grad is not None]
-        increment_version(*changed)
+    def state_dict(self):
+        """What a checkpoint needs: options and step counts, and the memory."""
+        groups = [
+            {k: v for k, v in group.items() if k != "params"} | {"steps": [*steps]}
+            for group, steps in zip(self.param_groups, self.steps)
+        ]
+        return {"param_groups": groups, "state": self.state}
 
+    def load_state_dict(self, state):
+        """Go on where the optimiser that gave `state` stood.
 
-Optimizer.step = optimizer_step
+        Raises
+        ------
+        ValueError
+            If it does not fit; the optimizer is then as it was.
+        """
+        new = list(zip(state["param_groups"], state["state"]))
+        counts = len(state["param_groups"]), len(state["state"])
+        if set(counts) != {len(self.flat)}:
+            raise ValueError(f"state of {counts} groups for {len(self.flat)}")
+        new = [self.judged(i, *group) for i, group in enumerate(new)]
+        for i, (options, steps, arrays) in enumerate(new):
+            self.param_groups[i].update(options)
+            self.steps[i], flat = steps, self.flat[i].data
+            for name, array in arrays.items():
+                room = aligned_zeros(flat.shape, flat.dtype)
+                self.state[i].setdefault(name, room)[...] = array
 
-
-# %% 2.1.2 book/deep_learning/modules.md
-def optimizer_state_dict(self):
-    """What a checkpoint needs: options and step counts, and the memory."""
-    groups = [
-        {k: v for k, v in group.items() if k != "params"} | {"steps": [*steps]}
-        for group, steps in zip(self.param_groups, self.steps)
-    ]
-    return {"param_groups": groups, "state": self.state}
-
-
-def optimizer_load_state_dict(self, state):
-    """Go on where the optimiser that gave `state` stood.
-
-    Raises
-    ------
-    ValueError
-        If it does not fit; the optimizer is then as it was.
-    """
-    new = list(zip(state["param_groups"], state["state"]))
-    counts = len(state["param_groups"]), len(state["state"])
-    if set(counts) != {len(self.flat)}:
-        raise ValueError(f"state of {counts} groups for {len(self.flat)}")
-    new = [self.judged(i, *group) for i, group in enumerate(new)]
-    for i, (options, steps, arrays) in enumerate(new):
-        self.param_groups[i].update(options)
-        self.steps[i], flat = steps, self.flat[i].data
-        for name, array in arrays.items():
-            room = aligned_zeros(flat.shape, flat.dtype)
-            self.state[i].setdefault(name, room)[...] = array
-
-
-Optimizer.state_dict = optimizer_state_dict
-Optimizer.load_state_dict = optimizer_load_state_dict
-
-
-# %% 2.1.2 book/deep_learning/modules.md
-def judged(self, i, options, memory):
-    """Options, counts and arrays of a loaded group, if they fit group `i`."""
-    flat, n = self.flat[i].data, len(self.steps[i])
-    group = self.param_groups[i] | options
-    check_options(group)
-    if not {*self.kept(group)} <= memory.keys() <= {*self.memory}:
-        raise ValueError(f"group {i}: memory {[*memory]} for {self.memory}")
-    arrays = {name: fitting(f"{name} of group {i}", array, flat)
-              for name, array in memory.items()}
-    steps = options.get("steps", [options["step"]] * n)
-    if len(steps) != n:
-        raise ValueError(f"group {i}: {len(steps)} parameters for {n}")
-    options = {k: v for k, v in options.items() if k != "steps"}
-    return options, [operator.index(count) for count in steps], arrays
-
-
-Optimizer.judged = judged
+    def judged(self, i, options, memory):
+        """Options, counts and arrays of a loaded group, if they fit group `i`."""
+        flat, n = self.flat[i].data, len(self.steps[i])
+        group = self.param_groups[i] | options
+        check_options(group)
+        if not {*self.kept(group)} <= memory.keys() <= {*self.memory}:
+            raise ValueError(f"group {i}: memory {[*memory]} for {self.memory}")
+        arrays = {name: fitting(f"{name} of group {i}", array, flat)
+                  for name, array in memory.items()}
+        steps = options.get("steps", [options["step"]] * n)
+        if len(steps) != n:
+            raise ValueError(f"group {i}: {len(steps)} parameters for {n}")
+        options = {k: v for k, v in options.items() if k != "steps"}
+        return options, [operator.index(count) for count in steps], arrays
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -563,45 +536,33 @@ class LambdaLR:
         """The rate of group `i` after so many steps."""
         return base * self.lambdas[i](step)
 
+    def _set(self, steps, base_lrs):
+        """Stand after so many steps; nothing changes if a function fails."""
+        rates = [self.rate(i, b, steps) for i, b in enumerate(base_lrs)]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.steps, self.base_lrs = steps, base_lrs
 
-# %% 2.1.2 book/deep_learning/modules.md
-def set_rates(self, steps, base_lrs):
-    """Stand after so many steps; nothing changes if a function fails."""
-    rates = [self.rate(i, b, steps) for i, b in enumerate(base_lrs)]
-    for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
-    self.steps, self.base_lrs = steps, base_lrs
+    def step(self):
+        """To be called after the optimiser's step."""
+        self._set(self.steps + 1, self.base_lrs)
 
+    def state_dict(self):
+        """The number of steps, and the rates it began with."""
+        return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
 
-def schedule_step(self):
-    """To be called after the optimiser's step."""
-    self._set(self.steps + 1, self.base_lrs)
+    def load_state_dict(self, state):
+        """Go on where another schedule stood."""
+        base = [float(rate) for rate in state["base_lrs"]]
+        if len(base) != len(self.base_lrs):
+            raise ValueError(f"{len(base)} rates for {len(self.base_lrs)} groups")
+        if operator.index(state["steps"]) < 0:
+            raise ValueError(f"{state['steps']} steps")
+        self._set(operator.index(state["steps"]), base)
 
-
-def schedule_state_dict(self):
-    """The number of steps, and the rates it began with."""
-    return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
-
-
-def schedule_load_state_dict(self, state):
-    """Go on where another schedule stood."""
-    base = [float(rate) for rate in state["base_lrs"]]
-    if len(base) != len(self.base_lrs):
-        raise ValueError(f"{len(base)} rates for {len(self.base_lrs)} groups")
-    if operator.index(state["steps"]) < 0:
-        raise ValueError(f"{state['steps']} steps")
-    self._set(operator.index(state["steps"]), base)
-
-
-def last_rates(self):
-    """The rate of each group now."""
-    return [group["lr"] for group in self.optimizer.param_groups]
-
-
-LambdaLR._set, LambdaLR.step = set_rates, schedule_step
-LambdaLR.state_dict = schedule_state_dict
-LambdaLR.load_state_dict = schedule_load_state_dict
-LambdaLR.get_last_lr = last_rates
+    def get_last_lr(self):
+        """The rate of each group now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
 
 
 # %% 2.1.2 book/deep_learning/modules.md

@@ -92,10 +92,10 @@ def _is_model(value):
     return _is_model_class(type(value)) and hasattr(value, "__dict__")
 
 
-def _is_model_class(cls):
-    module = getattr(cls, "__module__", "")
+def _is_model_class(kind):
+    module = getattr(kind, "__module__", "")
     return (
-        inspect.isclass(cls)
+        inspect.isclass(kind)
         and module.startswith("zerobook.")
         and not module.startswith("zerobook.press")
     )

@@ -55,16 +55,11 @@ class StandardScaler(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, reset=False)
         return ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
 
-
-# %% 1.1.2 book/foundations/logistic_regression.md
-def _unscale(self, X):
-    """Undo `transform`."""
-    check_is_fitted(self)
-    X = validate_data(self, X, reset=False)
-    return (X * self.scale_ + self.mean_).astype(X.dtype, copy=False)
-
-
-StandardScaler.inverse_transform = _unscale
+    def inverse_transform(self, X):
+        """Undo `transform`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        return (X * self.scale_ + self.mean_).astype(X.dtype, copy=False)
 
 
 # %% 1.2.1 book/foundations/hidden_layer.md

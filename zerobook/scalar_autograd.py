@@ -41,82 +41,63 @@ class Value:
     def __repr__(self):
         return f"Value({self.data:.4g}, grad={self.grad:.4g})"
 
+    def __add__(a, b):
+        a, b = _value(a), _value(b)
+        return Value(a.data + b.data, (a, b), (1.0, 1.0))
+
+    __radd__ = __add__
+
+    def __mul__(a, b):
+        a, b = _value(a), _value(b)
+        return Value(a.data * b.data, (a, b), (b.data, a.data))
+
+    __rmul__ = __mul__
+
+    def __pow__(a, n):
+        return Value(a.data**n, (a,), (n * a.data ** (n - 1),))
+
+    def exp(self):
+        """e to the power of the number; its slope is the result itself."""
+        y = math.exp(self.data)
+        return Value(y, (self,), (y,))
+
+    def log(self):
+        """Natural logarithm of a positive number, slope ``1 / data``."""
+        return Value(math.log(self.data), (self,), (1 / self.data,))
+
+    def tanh(self):
+        """Hyperbolic tangent `y`, slope ``1 - y * y``."""
+        y = math.tanh(self.data)
+        return Value(y, (self,), (1 - y * y,))
+
+    def __neg__(a):
+        return a * -1.0
+
+    def __sub__(a, b):
+        return a + _value(b) * -1.0
+
+    def __rsub__(a, b):
+        return _value(b) + a * -1.0
+
+    def __truediv__(a, b):
+        return a * _value(b) ** -1
+
+    def __rtruediv__(a, b):
+        return _value(b) * a**-1
+
+    def backward(self):
+        """Add to each ancestor's `grad` how much this number moves per unit of it."""
+        arrived = {id(self): 1.0}
+        for node in reversed(ancestors(self)):
+            g = arrived[id(node)]
+            node.grad += g
+            for parent, slope in zip(node.parents, node.slopes):
+                arrived[id(parent)] = arrived.get(id(parent), 0.0) + g * slope
+
 
 # %% 1.2.3 book/foundations/scalar_autograd.md
 def _value(x):
     return x if isinstance(x, Value) else Value(x)
-
-
-def _add(a, b):
-    a, b = _value(a), _value(b)
-    return Value(a.data + b.data, (a, b), (1.0, 1.0))
-
-
-def _multiply(a, b):
-    a, b = _value(a), _value(b)
-    return Value(a.data * b.data, (a, b), (b.data, a.data))
-
-
-def _power(a, n):
-    return Value(a.data**n, (a,), (n * a.data ** (n - 1),))
-
-
-Value.__add__ = _add
-Value.__radd__ = _add
-Value.__mul__ = _multiply
-Value.__rmul__ = _multiply
-Value.__pow__ = _power
-
-
-# %% 1.2.3 book/foundations/scalar_autograd.md
-def _exp(a):
-    """e to the power of the number; its slope is the result itself."""
-    y = math.exp(a.data)
-    return Value(y, (a,), (y,))
-
-
-def _log(a):
-    """Natural logarithm of a positive number, slope ``1 / data``."""
-    return Value(math.log(a.data), (a,), (1 / a.data,))
-
-
-def _tanh(a):
-    """Hyperbolic tangent `y`, slope ``1 - y * y``."""
-    y = math.tanh(a.data)
-    return Value(y, (a,), (1 - y * y,))
-
-
-Value.exp = _exp
-Value.log = _log
-Value.tanh = _tanh
-
-
-# %% 1.2.3 book/foundations/scalar_autograd.md
-def _negative(a):
-    return a * -1.0
-
-
-def _subtract(a, b):
-    return a + _value(b) * -1.0
-
-
-def _subtract_from(a, b):
-    return _value(b) + a * -1.0
-
-
-def _divide(a, b):
-    return a * _value(b) ** -1
-
-
-def _divide_into(a, b):
-    return _value(b) * a**-1
-
-
-Value.__neg__ = _negative
-Value.__sub__ = _subtract
-Value.__rsub__ = _subtract_from
-Value.__truediv__ = _divide
-Value.__rtruediv__ = _divide_into
 
 
 # %% 1.2.3 book/foundations/scalar_autograd.md
@@ -132,17 +113,3 @@ def ancestors(value):
             stack.append((node, True))
             stack.extend((parent, False) for parent in node.parents)
     return order
-
-
-# %% 1.2.3 book/foundations/scalar_autograd.md
-def _backward(value):
-    """Add to each ancestor's `grad` how much `value` moves per unit of it."""
-    arrived = {id(value): 1.0}
-    for node in reversed(ancestors(value)):
-        g = arrived[id(node)]
-        node.grad += g
-        for parent, slope in zip(node.parents, node.slopes):
-            arrived[id(parent)] = arrived.get(id(parent), 0.0) + g * slope
-
-
-Value.backward = _backward

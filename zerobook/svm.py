@@ -107,25 +107,25 @@ _LINEAR_SVC_RULES = {
 }
 
 
-def _fit_linear_svc(self, X, y):
-    check_params(self, _LINEAR_SVC_RULES)
-    X, y = validate_data(self, X, y)
+def _fit_linear_svc(model, X, y):
+    check_params(model, _LINEAR_SVC_RULES)
+    X, y = validate_data(model, X, y)
     check_classification_targets(y, at_least=2)
-    self.classes_ = classes = np.unique(y)
-    constant = self.intercept_scaling if self.fit_intercept else 0.0
+    model.classes_ = classes = np.unique(y)
+    constant = model.intercept_scaling if model.fit_intercept else 0.0
     A = np.column_stack([X, np.full(len(X), constant)])  # (N, D + 1)
     weights, steps = [], []
     for c in classes[1:] if len(classes) == 2 else classes:
         side = np.where(y == c, 1.0, -1.0)
         w, n_iter = squared_hinge_newton(
-            A, side, self.C, self.tol, self.max_iter
+            A, side, model.C, model.tol, model.max_iter
         )
         weights.append(w)
         steps.append(n_iter)
-    self.coef_ = np.array(weights)[:, :-1]  # (K, D)
-    self.intercept_ = np.array(weights)[:, -1] * constant
-    self.n_iter_ = max(steps)
-    return self
+    model.coef_ = np.array(weights)[:, :-1]  # (K, D)
+    model.intercept_ = np.array(weights)[:, -1] * constant
+    model.n_iter_ = max(steps)
+    return model
 
 
 # %% 1.1.4 book/foundations/support_vector_machine.md
@@ -259,6 +259,45 @@ class SVC(ClassifierMixin, BaseEstimator):
         self.decision_function_shape = decision_function_shape
         self.cache_size = cache_size
 
+    def fit(self, X, y):
+        """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
+        check_params(self, _SVC_RULES)
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y, at_least=2)
+        X = X.astype(np.float64, copy=False)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        self.gamma_ = _gamma(self.gamma, X)
+        kernel_row, diagonal = kernel_rows(
+            lambda A, B: _kernel(self, A, B), X, self.cache_size
+        )
+        pairs = list(combinations(range(len(self.classes_)), 2))
+        solved = []
+        for pair in pairs:
+            rows = np.flatnonzero(np.isin(labels, pair))
+            yes = pair[1] if len(pairs) == 1 else pair[0]
+            side = np.where(labels[rows] == yes, 1.0, -1.0)
+            row = _restrict(kernel_row, rows, len(X))
+            part = smo(row, diagonal[rows], side, self.C, self.tol, self.max_iter)
+            solved.append((rows, *part))
+        return _keep_support(self, X, labels, solved)
+
+    def decision_function(self, X):
+        """Scores (N,) for two classes; else (N, K), or (N, P) for "ovo"."""
+        scores = _pair_scores(self, X)
+        if len(self.classes_) == 2:
+            return scores.ravel()
+        if self.decision_function_shape == "ovo":
+            return scores
+        votes, sums = _votes(scores, len(self.classes_))
+        return votes + sums / (3 * (np.abs(sums) + 1))
+
+    def predict(self, X):
+        """The class that wins most pairs, for each row; the first of a tie."""
+        scores = _pair_scores(self, X)
+        if len(self.classes_) == 2:
+            return self.classes_[(scores[:, 0] > 0).astype(int)]
+        return self.classes_[_votes(scores, len(self.classes_))[0].argmax(axis=1)]
+
 
 # %% 1.1.4 book/foundations/kernels.md
 def _gamma(gamma, X):
@@ -305,29 +344,6 @@ _SVC_RULES = {
     "decision_function_shape": ["ovr", "ovo"],
     "cache_size": POSITIVE,
 }
-
-
-def _fit_svc(self, X, y):
-    """Learn from X (N, D) and labels y (N,), pair by pair; returns self."""
-    check_params(self, _SVC_RULES)
-    X, y = validate_data(self, X, y)
-    check_classification_targets(y, at_least=2)
-    X = X.astype(np.float64, copy=False)
-    self.classes_, labels = np.unique(y, return_inverse=True)
-    self.gamma_ = _gamma(self.gamma, X)
-    kernel_row, diagonal = kernel_rows(
-        lambda A, B: _kernel(self, A, B), X, self.cache_size
-    )
-    pairs = list(combinations(range(len(self.classes_)), 2))
-    solved = []
-    for pair in pairs:
-        rows = np.flatnonzero(np.isin(labels, pair))
-        yes = pair[1] if len(pairs) == 1 else pair[0]
-        side = np.where(labels[rows] == yes, 1.0, -1.0)
-        row = _restrict(kernel_row, rows, len(X))
-        part = smo(row, diagonal[rows], side, self.C, self.tol, self.max_iter)
-        solved.append((rows, *part))
-    return _keep_support(self, X, labels, solved)
 
 
 def _restrict(kernel_row, rows, N):
@@ -382,28 +398,3 @@ def _votes(scores, n_classes):
         sums[:, i] += scores[:, p]
         sums[:, j] -= scores[:, p]
     return votes, sums
-
-
-# %% 1.1.4 book/foundations/kernels.md
-def _svc_decision_function(self, X):
-    """Scores (N,) for two classes; else (N, K), or (N, P) for "ovo"."""
-    scores = _pair_scores(self, X)
-    if len(self.classes_) == 2:
-        return scores.ravel()
-    if self.decision_function_shape == "ovo":
-        return scores
-    votes, sums = _votes(scores, len(self.classes_))
-    return votes + sums / (3 * (np.abs(sums) + 1))
-
-
-def _svc_predict(self, X):
-    """The class that wins most pairs, for each row; the first of a tie."""
-    scores = _pair_scores(self, X)
-    if len(self.classes_) == 2:
-        return self.classes_[(scores[:, 0] > 0).astype(int)]
-    return self.classes_[_votes(scores, len(self.classes_))[0].argmax(axis=1)]
-
-
-SVC.fit = _fit_svc
-SVC.decision_function = _svc_decision_function
-SVC.predict = _svc_predict

@@ -301,96 +301,82 @@ class Checkpoint:
         """Whether there is something to load."""
         return self.file.exists() or earlier_file(self.path) is not None
 
+    def save(self, step=0, **notes):
+        """Write the state, whole or not at all.
+
+        Parameters
+        ----------
+        step : int
+        **notes
+            Whatever else `load` shall return: numbers, texts, arrays, None, and
+            lists, tuples and dicts of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a note or a state that cannot be read back as it was.
+        FileExistsError
+            If the file is there and no checkpoint.
+        OSError
+            If the disk is full, for instance.
+
+        Each leaves the checkpoint that was there.
+        """
+        self.check_owner()
+        arrays = {REST: None}  # so that no other array takes the name
+        whole = {"parts": self.state(), "step": step, "notes": notes}
+        try:
+            text = json.dumps(split_state(whole, arrays))
+            json.loads(text)
+        except RecursionError:
+            raise ValueError("the state is nested too deep") from None
+        arrays[REST] = np.frombuffer(text.encode(), np.uint8)
+        safetensors.save_file(arrays, self.file, MARK)
+
+    def check_owner(self):
+        """FileExistsError if the file is there and no checkpoint wrote it."""
+        try:
+            owned = safetensors.load_metadata(self.file) == MARK
+        except FileNotFoundError:
+            return
+        except ValueError:
+            owned = False
+        if not owned:
+            raise FileExistsError(f"{self.file} is there and is no checkpoint")
+
+    def load(self):
+        """Go on from the file: restore all parts, return step and notes.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or does not fit; nothing is then changed.
+        """
+        file = self.file
+        try:
+            if not file.exists() and earlier_file(self.path) is not None:
+                file = earlier_file(self.path)
+                whole = read_earlier(file)
+            else:
+                whole = read_checkpoint(file)
+            state, step, notes = (whole[k] for k in ("parts", "step", "notes"))
+        except (ValueError, LookupError, TypeError, AttributeError,
+                OSError) as error:
+            raise ValueError(f"{file}: no checkpoint: {error}") from error
+        before = copy.deepcopy(self.state())
+        try:
+            self.restore(state)
+        except BaseException as error:
+            self.restore(before)
+            if not isinstance(error, Exception):
+                raise  # somebody wants to stop
+            raise ValueError(f"{file}: does not fit: {error}") from error
+        return step, notes
+
 
 # %% 2.1.2 book/deep_learning/safetensors.md
 MARK = {"zerobook": "checkpoint"}
 REST = "state.json"  # the name of the text among the arrays
-
-
-def checkpoint_save(self, step=0, **notes):
-    """Write the state, whole or not at all.
-
-    Parameters
-    ----------
-    step : int
-    **notes
-        Whatever else `load` shall return: numbers, texts, arrays, None, and
-        lists, tuples and dicts of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a note or a state that cannot be read back as it was.
-    FileExistsError
-        If the file is there and no checkpoint.
-    OSError
-        If the disk is full, for instance.
-
-    Each leaves the checkpoint that was there.
-    """
-    self.check_owner()
-    arrays = {REST: None}  # so that no other array takes the name
-    whole = {"parts": self.state(), "step": step, "notes": notes}
-    try:
-        text = json.dumps(split_state(whole, arrays))
-        json.loads(text)
-    except RecursionError:
-        raise ValueError("the state is nested too deep") from None
-    arrays[REST] = np.frombuffer(text.encode(), np.uint8)
-    safetensors.save_file(arrays, self.file, MARK)
-
-
-Checkpoint.save = checkpoint_save
-
-
-# %% 2.1.2 book/deep_learning/safetensors.md
-def check_owner(self):
-    """FileExistsError if the file is there and no checkpoint wrote it."""
-    try:
-        owned = safetensors.load_metadata(self.file) == MARK
-    except FileNotFoundError:
-        return
-    except ValueError:
-        owned = False
-    if not owned:
-        raise FileExistsError(f"{self.file} is there and is no checkpoint")
-
-
-Checkpoint.check_owner = check_owner
-
-
-# %% 2.1.2 book/deep_learning/safetensors.md
-def checkpoint_load(self):
-    """Go on from the file: restore all parts, return step and notes.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged or does not fit; nothing is then changed.
-    """
-    file = self.file
-    try:
-        if not file.exists() and earlier_file(self.path) is not None:
-            file = earlier_file(self.path)
-            whole = read_earlier(file)
-        else:
-            whole = read_checkpoint(file)
-        state, step, notes = (whole[k] for k in ("parts", "step", "notes"))
-    except (ValueError, LookupError, TypeError, AttributeError,
-            OSError) as error:
-        raise ValueError(f"{file}: no checkpoint: {error}") from error
-    before = copy.deepcopy(self.state())
-    try:
-        self.restore(state)
-    except BaseException as error:
-        self.restore(before)
-        if not isinstance(error, Exception):
-            raise  # somebody wants to stop
-        raise ValueError(f"{file}: does not fit: {error}") from error
-    return step, notes
-
-
-Checkpoint.load = checkpoint_load
 
 
 # %% 2.1.2 book/deep_learning/safetensors.md
@@ -455,38 +441,33 @@ class Replica:
         self.model = copy.deepcopy(model, {id(p): twin for p, twin in twins})
         self.ticket = self.output = None
 
+    def forward(self, ticket, inputs, training, wanted, seeds):
+        """Run some rows; the output as an array."""
+        for module, mode in zip(self.model.modules(), training):
+            module.training = mode
+        for p, requires_grad in zip(self.params, wanted):
+            p.requires_grad = requires_grad
+        for rng, seed in zip(own_generators(self.model), seeds):
+            rng.bit_generator.state = type(rng.bit_generator)(seed).state
+        self.ticket, self.output = ticket, self.model(*inputs)
+        return self.output.data
+
+    def backward(self, ticket, g):
+        """Send `g` back; says which parameters have a gradient now."""
+        if ticket != self.ticket:
+            raise RuntimeError("another batch went through the model before "
+                               "backward() was called for this one")
+        for p in self.params:
+            p.grad = None
+        self.output.backward(g)
+        self.output = None
+        return [p.grad is not None for p in self.params]
+
 
 # %% 2.1.2 book/deep_learning/two_cores.md
 def own_generators(model):
     """The generators that the modules of a model draw from, each once."""
     return list({id(r): r for r in generators(model).values()}.values())
-
-
-def replica_forward(self, ticket, inputs, training, wanted, seeds):
-    """Run some rows; the output as an array."""
-    for module, mode in zip(self.model.modules(), training):
-        module.training = mode
-    for p, requires_grad in zip(self.params, wanted):
-        p.requires_grad = requires_grad
-    for rng, seed in zip(own_generators(self.model), seeds):
-        rng.bit_generator.state = type(rng.bit_generator)(seed).state
-    self.ticket, self.output = ticket, self.model(*inputs)
-    return self.output.data
-
-
-def replica_backward(self, ticket, g):
-    """Send `g` back; says which parameters have a gradient now."""
-    if ticket != self.ticket:
-        raise RuntimeError("another batch went through the model before "
-                           "backward() was called for this one")
-    for p in self.params:
-        p.grad = None
-    self.output.backward(g)
-    self.output = None
-    return [p.grad is not None for p in self.params]
-
-
-Replica.forward, Replica.backward = replica_forward, replica_backward
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
@@ -645,55 +626,81 @@ class DataParallel(Module):
         self.team, self.ticket = [], 0
         weakref.finalize(self, dismiss, self.team)
 
+    def hire_all(self):
+        """Copy the model and start the workers, unless they are there."""
+        if self.team:
+            return
+        self.weights = shared_like([p.data for p in self.module.parameters()])
+        copies = [Replica(self.module, self.weights)
+                  for _ in range(1, self.replicas)]
+        self.grads = [replica.grads for replica in copies]
+        apart = self.workers == "processes"
+        self.receive = Receiver(PATIENCE if apart else 0.0)
+        for replica in copies:
+            self.team.append(hire(replica, apart, self.receive))
 
-# %% 2.1.2 book/deep_learning/two_cores.md
-def hire_all(self):
-    """Copy the model and start the workers, unless they are there."""
-    if self.team:
-        return
-    self.weights = shared_like([p.data for p in self.module.parameters()])
-    copies = [Replica(self.module, self.weights)
-              for _ in range(1, self.replicas)]
-    self.grads = [replica.grads for replica in copies]
-    apart = self.workers == "processes"
-    self.receive = Receiver(PATIENCE if apart else 0.0)
-    for replica in copies:
-        self.team.append(hire(replica, apart, self.receive))
+    def close(self):
+        """End the workers."""
+        dismiss(self.team)
 
+    def __enter__(self): return self
+    def __exit__(self, *error): return self.close()
 
-def close(self):
-    """End the workers."""
-    dismiss(self.team)
+    def together(self, task, errands, own):
+        """Every worker does `task`, each by its errand, while we do `own`."""
+        pipes = [pipe for _, pipe in self.team][: len(errands)]
+        try:
+            with blas_threads(1):
+                for pipe, errand in zip(pipes, errands):
+                    pipe.send((task, self.ticket, *errand))
+                mine = own()
+                answers = [self.receive(pipe) for pipe in pipes]
+            for i, (_, error) in enumerate(answers, 1):
+                if error:
+                    raise RuntimeError(f"replica {i} of {self.replicas}: {error}")
+        except (EOFError, ConnectionError):
+            self.close()
+            raise RuntimeError(f"a worker died during {task}") from None
+        except BaseException:
+            self.close()
+            raise
+        return mine, [result for result, _ in answers]
 
+    def forward(self, *inputs):
+        """The output for a batch; each worker has its share of the rows."""
+        if not grad_enabled() or self.replicas == 1:
+            return self.module(*inputs)
+        shares, params = cut_rows(inputs, self.replicas), self.parameters()
+        self.hire_all()
+        self.ticket += 1
+        for p, weight in zip(params, self.weights, strict=True):
+            np.copyto(weight, p.data)
+        modes = [m.training for m in self.module.modules()]
+        wanted = [p.requires_grad for p in params]
+        rngs = own_generators(self.module)
+        errands = [(share, modes, wanted, [int(r.integers(2**63)) for r in rngs])
+                   for share in shares[1:]]
+        mine, others = self.together("forward", errands,
+                                     lambda: self.module(*shares[0]))
+        y, joints = in_one([mine.data, *others], shares)
+        ticket = self.ticket
 
-DataParallel.hire_all, DataParallel.close = hire_all, close
-DataParallel.__enter__ = lambda self: self
-DataParallel.__exit__ = lambda self, *error: self.close()
+        def backward(g):
+            self.send_back(ticket, mine, np.split(g, joints))
 
+        return from_op(y, tuple(params), backward)
 
-# %% 2.1.2 book/deep_learning/two_cores.md
-def together(self, task, errands, own):
-    """Every worker does `task`, each by its errand, while we do `own`."""
-    pipes = [pipe for _, pipe in self.team][: len(errands)]
-    try:
-        with blas_threads(1):
-            for pipe, errand in zip(pipes, errands):
-                pipe.send((task, self.ticket, *errand))
-            mine = own()
-            answers = [self.receive(pipe) for pipe in pipes]
-        for i, (_, error) in enumerate(answers, 1):
-            if error:
-                raise RuntimeError(f"replica {i} of {self.replicas}: {error}")
-    except (EOFError, ConnectionError):
-        self.close()
-        raise RuntimeError(f"a worker died during {task}") from None
-    except BaseException:
-        self.close()
-        raise
-    return mine, [result for result, _ in answers]
-
-
-DataParallel.together = together
+    def send_back(self, ticket, mine, pieces):
+        """Each worker sends its piece of the gradient back; then the sum."""
+        if ticket != self.ticket or not self.team and len(pieces) > 1:
+            raise RuntimeError("another batch went through the model before "
+                               "backward() was called for this one")
+        _, reached = self.together("backward", [(g,) for g in pieces[1:]],
+                                   lambda: mine.backward(pieces[0]))
+        for flags, grads in zip(reached, self.grads):
+            for p, flag, grad in zip(self.parameters(), flags, grads):
+                if flag:
+                    p.accumulate(grad)
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
@@ -716,49 +723,6 @@ def in_one(outputs, shares):
         if not y.ndim or len(y) != len(x):
             raise ValueError(f"output {y.shape} for {len(x)} rows")
     return np.concatenate(outputs), np.cumsum([len(y) for y in outputs])[:-1]
-
-
-# %% 2.1.2 book/deep_learning/two_cores.md
-def parallel_forward(self, *inputs):
-    """The output for a batch; each worker has its share of the rows."""
-    if not grad_enabled() or self.replicas == 1:
-        return self.module(*inputs)
-    shares, params = cut_rows(inputs, self.replicas), self.parameters()
-    self.hire_all()
-    self.ticket += 1
-    for p, weight in zip(params, self.weights, strict=True):
-        np.copyto(weight, p.data)
-    modes = [m.training for m in self.module.modules()]
-    wanted = [p.requires_grad for p in params]
-    rngs = own_generators(self.module)
-    errands = [(share, modes, wanted, [int(r.integers(2**63)) for r in rngs])
-               for share in shares[1:]]
-    mine, others = self.together("forward", errands,
-                                 lambda: self.module(*shares[0]))
-    y, joints = in_one([mine.data, *others], shares)
-    ticket = self.ticket
-
-    def backward(g):
-        self.send_back(ticket, mine, np.split(g, joints))
-
-    return from_op(y, tuple(params), backward)
-
-
-# %% 2.1.2 book/deep_learning/two_cores.md
-def send_back(self, ticket, mine, pieces):
-    """Each worker sends its piece of the gradient back; then the sum."""
-    if ticket != self.ticket or not self.team and len(pieces) > 1:
-        raise RuntimeError("another batch went through the model before "
-                           "backward() was called for this one")
-    _, reached = self.together("backward", [(g,) for g in pieces[1:]],
-                               lambda: mine.backward(pieces[0]))
-    for flags, grads in zip(reached, self.grads):
-        for p, flag, grad in zip(self.parameters(), flags, grads):
-            if flag:
-                p.accumulate(grad)
-
-
-DataParallel.forward, DataParallel.send_back = parallel_forward, send_back
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
@@ -828,22 +792,17 @@ class AveragedModel(Module):
         """What the averaged model answers."""
         return self.module(*inputs, **options)
 
-
-# %% 3.1 book/generative/digit_gan.md
-def update_parameters(self, model):
-    """Move the average towards the weights that `model` has now."""
-    keep = self.decay if self.n_averaged else 0.0
-    trained = dict(model.named_parameters())
-    for name, p in self.module.named_parameters():
-        p.data *= keep
-        p.data += (1 - keep) * trained[name].data
-    ours = dict(self.module.named_buffers())
-    for name, array in model.named_buffers():
-        ours[name][...] = array
-    self.n_averaged += 1
-
-
-AveragedModel.update_parameters = update_parameters
+    def update_parameters(self, model):
+        """Move the average towards the weights that `model` has now."""
+        keep = self.decay if self.n_averaged else 0.0
+        trained = dict(model.named_parameters())
+        for name, p in self.module.named_parameters():
+            p.data *= keep
+            p.data += (1 - keep) * trained[name].data
+        ours = dict(self.module.named_buffers())
+        for name, array in model.named_buffers():
+            ours[name][...] = array
+        self.n_averaged += 1
 
 
 # %% 3.4 book/generative/denoising.md

@@ -281,19 +281,14 @@ class Log:
         """How many scores have been taken since the best."""
         return sum(step > self.best()[1] for step, *_ in self.scores)
 
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def table(self, bytes_per_token):
-    """The curve as the text of a CSV file, a row for each step."""
-    scores = {step: bits for step, _, bits in self.scores}
-    rows = ["step,loss,train_bits_per_byte,held_out_bits_per_byte"]
-    for step, loss in enumerate(self.losses, 1):
-        bits = loss / np.log(2) / bytes_per_token
-        rows.append(f"{step},{loss!r},{bits:.4f},{scores.get(step, '')}")
-    return "\n".join(rows) + "\n"
-
-
-Log.table = table
+    def table(self, bytes_per_token):
+        """The curve as the text of a CSV file, a row for each step."""
+        scores = {step: bits for step, _, bits in self.scores}
+        rows = ["step,loss,train_bits_per_byte,held_out_bits_per_byte"]
+        for step, loss in enumerate(self.losses, 1):
+            bits = loss / np.log(2) / bytes_per_token
+            rows.append(f"{step},{loss!r},{bits:.4f},{scores.get(step, '')}")
+        return "\n".join(rows) + "\n"
 
 
 # %% 3.3 book/generative/stop_and_go_on.md
@@ -327,33 +322,130 @@ class Run:
             optimizer=self.optimizer, schedule=self.schedule,
             loader=self.loader, log=self.log)
 
+    def score(self):
+        """Bits per byte of the validation text; the best model is written."""
+        bits = bits_of(self.model, self.tokenizer, self.scored)
+        step = len(self.log.losses)
+        if not np.isfinite(bits):
+            raise NotANumber(f"step {step}: the validation score is {bits}")
+        self.log.scores.append([step, self.log.seconds, bits])
+        self.log.samples.append(f"step {step}: {self.sample(step)}")
+        if self.log.best()[1] == step:
+            save_gpt(self.model, self.tokenizer, self.folder)
+        return bits
+
+    def sample(self, step, n_tokens=40):
+        """What the model writes now."""
+        seed = [self.settings.seed, step]
+        new = self.model.generate(self.prompt, n_tokens, temperature=0.8,
+                                  rng=np.random.default_rng(seed))
+        return self.tokenizer.decode([*self.prompt, *new]).strip()
+
+    def final_score(self):
+        """Bits per byte of the test text, by the best model; noted in a file.
+
+        None for a run that an earlier version began, without a test text.
+        """
+        if "test" not in self.ids:
+            return None
+        try:
+            model, tokenizer = load_gpt(self.folder)
+        except (ValueError, TypeError, LookupError, AttributeError,
+                ArithmeticError, FileNotFoundError) as error:
+            raise Complaint(f"{self.folder} is damaged: {error}") from None
+        bits = bits_of(model, tokenizer, self.ids["test"])
+        noted = {"bits_per_byte": bits, "step": self.log.best()[1],
+                 "n_gram": self.facts["n_gram_test"]}
+        write_whole(self.folder / "training" / "test.json",
+                    [(json.dumps(noted) + "\n").encode()])
+        return bits
+
+    def save(self):
+        """Write all that is needed to go on; each file whole or not at all."""
+        if not all(np.isfinite(p.data).all() for p in self.model.parameters()):
+            raise NotANumber(f"step {len(self.log.losses)}: a weight is no "
+                             "number")
+        self.checkpoint.save(len(self.log.losses))
+        training = self.folder / "training"
+        for name, text in {
+            "curve.csv": self.log.table(self.bytes_per_token),
+            "samples.txt": "\n\n".join(self.log.samples) + "\n",
+            "run.json": json.dumps({"settings": vars(self.settings),
+                                    **self.facts}, indent=1) + "\n",
+        }.items():
+            write_whole(training / name, [text.encode()])
+
+    def finished(self):
+        """Why there is nothing more to do; an empty text if there is."""
+        s, step = self.settings, len(self.log.losses)
+        if step >= s.steps:
+            return f"all {s.steps:,} steps are done"
+        if self.log.stale() >= s.patience:
+            return (f"stopped early at step {step:,}: no better score in the "
+                    f"last {s.patience}")
+        return ""
+
+    def seconds_left(self, tokens_per_second):
+        """What the remaining steps and scores will take, about."""
+        s = self.settings
+        steps = s.steps - len(self.log.losses)
+        work = steps * s.batch_size * s.context
+        work += steps / s.interval() * 2 * len(self.scored) / 3
+        work += 2 * len(self.ids.get("test", ())) / 3
+        return work / tokens_per_second
+
+    def go(self, reporter, stop=()):
+        """Train until it is finished, or until something stands in `stop`."""
+        batches = itertools.chain.from_iterable(itertools.repeat(self.loader))
+        s, saved, spent, done = self.settings, time.monotonic(), 0.0, 0
+        with DataParallel(self.model, s.cores) as net:
+            while not stop and not self.finished():
+                start, step = time.monotonic(), len(self.log.losses) + 1
+                self.log.losses.append(numbered_step(
+                    step, net, functional.cross_entropy, next(batches),
+                    self.optimizer, clip=1.0, schedule=self.schedule))
+                done, seconds = done + 1, time.monotonic() - start
+                self.log.seconds += seconds
+                spent += seconds
+                rate = done * s.batch_size * s.context / spent
+                reporter.step(self, rate)
+                if done == 20:
+                    reporter.estimate(self, rate)
+                scored = step % s.interval() == 0 or step == s.steps
+                bits = self.score() if scored else None
+                if scored or time.monotonic() > saved + 60:
+                    self.save()
+                    saved = time.monotonic()
+                if scored:
+                    reporter.score(self, bits, rate)
+        if stop:
+            self.save()
+
+    def steps_in(self, seconds):
+        """How many steps fit into a time, scores included; changes the run."""
+        s, spent = self.settings, 0.0
+        batches = itertools.chain.from_iterable(itertools.repeat(self.loader))
+        with DataParallel(self.model, s.cores) as net:
+            for k in range(25):
+                start = time.monotonic()
+                numbered_step(k, net, functional.cross_entropy, next(batches),
+                              self.optimizer, clip=1.0, schedule=self.schedule)
+                if k >= 5:  # the first ones warm up
+                    spent += time.monotonic() - start
+        one_step, one_score = s.batch_size * s.context, 2 * len(self.scored) / 3
+        tokens = 20 * one_step / spent * seconds - 2 * len(self.ids["test"]) / 3
+        if s.every:
+            steps = tokens / (one_step + one_score / s.every)
+        else:
+            steps = (tokens - 20 * one_score) / one_step
+        return int(min(max(steps, 1), MOST))
+
 
 # %% 3.3 book/generative/stop_and_go_on.md
 def bits_of(model, tokenizer, ids):
     """Bits per byte that a GPT needs for all tokens but the first."""
     nats = token_losses(model, ids).sum()
     return bits_per_byte(nats, len(tokenizer.decode_bytes(ids[1:])))
-
-
-def score(self):
-    """Bits per byte of the validation text; the best model is written."""
-    bits = bits_of(self.model, self.tokenizer, self.scored)
-    step = len(self.log.losses)
-    if not np.isfinite(bits):
-        raise NotANumber(f"step {step}: the validation score is {bits}")
-    self.log.scores.append([step, self.log.seconds, bits])
-    self.log.samples.append(f"step {step}: {self.sample(step)}")
-    if self.log.best()[1] == step:
-        save_gpt(self.model, self.tokenizer, self.folder)
-    return bits
-
-
-def sample(self, step, n_tokens=40):
-    """What the model writes now."""
-    seed = [self.settings.seed, step]
-    new = self.model.generate(self.prompt, n_tokens, temperature=0.8,
-                              rng=np.random.default_rng(seed))
-    return self.tokenizer.decode([*self.prompt, *new]).strip()
 
 
 def prompt_tokens(tokenizer, prompt):
@@ -364,79 +456,7 @@ def prompt_tokens(tokenizer, prompt):
         raise Complaint(f"--prompt cannot be encoded: {error}") from None
 
 
-Run.score, Run.sample = score, sample
-
-
 # %% 3.3 book/generative/stop_and_go_on.md
-def final_score(self):
-    """Bits per byte of the test text, by the best model; noted in a file.
-
-    None for a run that an earlier version began, without a test text.
-    """
-    if "test" not in self.ids:
-        return None
-    try:
-        model, tokenizer = load_gpt(self.folder)
-    except (ValueError, TypeError, LookupError, AttributeError,
-            ArithmeticError, FileNotFoundError) as error:
-        raise Complaint(f"{self.folder} is damaged: {error}") from None
-    bits = bits_of(model, tokenizer, self.ids["test"])
-    noted = {"bits_per_byte": bits, "step": self.log.best()[1],
-             "n_gram": self.facts["n_gram_test"]}
-    write_whole(self.folder / "training" / "test.json",
-                [(json.dumps(noted) + "\n").encode()])
-    return bits
-
-
-Run.final_score = final_score
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def save(self):
-    """Write all that is needed to go on; each file whole or not at all."""
-    if not all(np.isfinite(p.data).all() for p in self.model.parameters()):
-        raise NotANumber(f"step {len(self.log.losses)}: a weight is no "
-                         "number")
-    self.checkpoint.save(len(self.log.losses))
-    training = self.folder / "training"
-    for name, text in {
-        "curve.csv": self.log.table(self.bytes_per_token),
-        "samples.txt": "\n\n".join(self.log.samples) + "\n",
-        "run.json": json.dumps({"settings": vars(self.settings),
-                                **self.facts}, indent=1) + "\n",
-    }.items():
-        write_whole(training / name, [text.encode()])
-
-
-Run.save = save
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def finished(self):
-    """Why there is nothing more to do; an empty text if there is."""
-    s, step = self.settings, len(self.log.losses)
-    if step >= s.steps:
-        return f"all {s.steps:,} steps are done"
-    if self.log.stale() >= s.patience:
-        return (f"stopped early at step {step:,}: no better score in the "
-                f"last {s.patience}")
-    return ""
-
-
-Run.finished = finished
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def seconds_left(self, tokens_per_second):
-    """What the remaining steps and scores will take, about."""
-    s = self.settings
-    steps = s.steps - len(self.log.losses)
-    work = steps * s.batch_size * s.context
-    work += steps / s.interval() * 2 * len(self.scored) / 3
-    work += 2 * len(self.ids.get("test", ())) / 3
-    return work / tokens_per_second
-
-
 def in_words(seconds):
     """A length of time, as one would say it.
 
@@ -448,65 +468,6 @@ def in_words(seconds):
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-Run.seconds_left = seconds_left
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def go(self, reporter, stop=()):
-    """Train until it is finished, or until something stands in `stop`."""
-    batches = itertools.chain.from_iterable(itertools.repeat(self.loader))
-    s, saved, spent, done = self.settings, time.monotonic(), 0.0, 0
-    with DataParallel(self.model, s.cores) as net:
-        while not stop and not self.finished():
-            start, step = time.monotonic(), len(self.log.losses) + 1
-            self.log.losses.append(numbered_step(
-                step, net, functional.cross_entropy, next(batches),
-                self.optimizer, clip=1.0, schedule=self.schedule))
-            done, seconds = done + 1, time.monotonic() - start
-            self.log.seconds += seconds
-            spent += seconds
-            rate = done * s.batch_size * s.context / spent
-            reporter.step(self, rate)
-            if done == 20:
-                reporter.estimate(self, rate)
-            scored = step % s.interval() == 0 or step == s.steps
-            bits = self.score() if scored else None
-            if scored or time.monotonic() > saved + 60:
-                self.save()
-                saved = time.monotonic()
-            if scored:
-                reporter.score(self, bits, rate)
-    if stop:
-        self.save()
-
-
-Run.go = go
-
-
-# %% 3.3 book/generative/stop_and_go_on.md
-def steps_in(self, seconds):
-    """How many steps fit into a time, scores included; changes the run."""
-    s, spent = self.settings, 0.0
-    batches = itertools.chain.from_iterable(itertools.repeat(self.loader))
-    with DataParallel(self.model, s.cores) as net:
-        for k in range(25):
-            start = time.monotonic()
-            numbered_step(k, net, functional.cross_entropy, next(batches),
-                          self.optimizer, clip=1.0, schedule=self.schedule)
-            if k >= 5:  # the first ones warm up
-                spent += time.monotonic() - start
-    one_step, one_score = s.batch_size * s.context, 2 * len(self.scored) / 3
-    tokens = 20 * one_step / spent * seconds - 2 * len(self.ids["test"]) / 3
-    if s.every:
-        steps = tokens / (one_step + one_score / s.every)
-    else:
-        steps = (tokens - 20 * one_score) / one_step
-    return int(min(max(steps, 1), MOST))
-
-
-Run.steps_in = steps_in
 
 
 # %% 3.3 book/generative/stop_and_go_on.md

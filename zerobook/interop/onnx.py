@@ -30,32 +30,26 @@ class Writer:
         self.onnx, self.path = onnx_library(), ""
         self.nodes, self.weights, self.known = [], [], {}
 
+    def node(self, operation, *inputs, **options):
+        """Add an operation on named inputs; the name of what comes out."""
+        out = f"{self.path or 'model'}/{operation}_{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(
+            operation, inputs, [out], name=out, **options))
+        return out
 
-# %% 3.8 book/generative/onnx.md
-def writer_node(self, operation, *inputs, **options):
-    """Add an operation on named inputs; the name of what comes out."""
-    out = f"{self.path or 'model'}/{operation}_{len(self.nodes)}"
-    self.nodes.append(self.onnx.helper.make_node(
-        operation, inputs, [out], name=out, **options))
-    return out
+    def weight(self, name, array, owner=None):
+        """Keep an array as single-precision numbers; its name in the file.
 
-
-def writer_weight(self, name, array, owner=None):
-    """Keep an array as single-precision numbers; its name in the file.
-
-    A weight that two layers share, one `owner`, is kept once.
-    """
-    full = f"{self.path}.{name}".lstrip(".")
-    key = full if owner is None else id(owner)
-    if key not in self.known:
-        self.known[key] = full
-        array = np.ascontiguousarray(array, np.float32)
-        self.weights.append(self.onnx.numpy_helper.from_array(
-            array, self.known[key]))
-    return self.known[key]
-
-
-Writer.node, Writer.weight = writer_node, writer_weight
+        A weight that two layers share, one `owner`, is kept once.
+        """
+        full = f"{self.path}.{name}".lstrip(".")
+        key = full if owner is None else id(owner)
+        if key not in self.known:
+            self.known[key] = full
+            array = np.ascontiguousarray(array, np.float32)
+            self.weights.append(self.onnx.numpy_helper.from_array(
+                array, self.known[key]))
+        return self.known[key]
 
 
 # %% 3.8 book/generative/onnx.md

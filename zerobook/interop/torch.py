@@ -327,52 +327,60 @@ class Twins:
         out.training = module.training
         return out
 
+    def leaf(self, module, path):
+        """A layer with the same options."""
+        kind, there = type(module).__name__, self.library
+        make = getattr(there, kind)
+        try:
+            if there is nn:
+                refuse_what_we_lack(module)
+            options = {**OPTIONS[kind](module), **self.new(module, make)}
+        except TypeError as error:
+            raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
+        if there is not nn:
+            options |= TOLD.get(kind, {})
+            if kind == "Embedding":  # or PyTorch would draw one
+                options["_weight"] = pytorch().empty(module.weight.shape)
+            if "activation" in options:
+                name = options["activation"]
+                bend = getattr(there.functional, name)
+                options["activation"] = (
+                    partial(bend, approximate="tanh") if name == "gelu" else bend
+                )
+        try:
+            return make(**options).train(module.training)
+        except ArithmeticError as error:  # a width of 0, for instance
+            raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
 
-# %% 2.1.3 book/deep_learning/to_pytorch.md
-def leaf(self, module, path):
-    """A layer with the same options."""
-    kind, there = type(module).__name__, self.library
-    make = getattr(there, kind)
-    try:
-        if there is nn:
-            refuse_what_we_lack(module)
-        options = {**OPTIONS[kind](module), **self.new(module, make)}
-    except TypeError as error:
-        raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
-    if there is not nn:
-        options |= TOLD.get(kind, {})
-        if kind == "Embedding":  # or PyTorch would draw one
-            options["_weight"] = pytorch().empty(module.weight.shape)
-        if "activation" in options:
-            name = options["activation"]
-            bend = getattr(there.functional, name)
-            options["activation"] = (
-                partial(bend, approximate="tanh") if name == "gelu" else bend
-            )
-    try:
-        return make(**options).train(module.training)
-    except ArithmeticError as error:  # a width of 0, for instance
-        raise TypeError(f"{path or 'the model'} ({kind}): {error}") from None
+    def new(self, module, make):
+        """The generator and the dtype, where our layers ask for them."""
+        if self.library is not nn:
+            return {}
+        dtypes = [str(a.dtype).removeprefix("torch.")
+                  for a in module.state_dict().values()] or ["float32"]
+        if dtypes[0] not in ("float32", "float64"):
+            raise TypeError(f"weights of {dtypes[0]}: call .float() before")
+        all_new = {"rng": self.rng, "dtype": np.dtype(dtypes[0])}
+        asked = inspect.signature(make).parameters
+        return {name: all_new[name] for name in all_new if name in asked}
 
+    def filled(self, module, path):
+        """A list of modules, or a sequence."""
+        out = getattr(self.library, type(module).__name__)()
+        for name, child in held(module):
+            setattr(out, name, self(child, f"{path}.{name}".lstrip(".")))
+        return out
 
-Twins.leaf = leaf
-
-
-# %% 2.1.3 book/deep_learning/to_pytorch.md
-def new(self, module, make):
-    """The generator and the dtype, where our layers ask for them."""
-    if self.library is not nn:
-        return {}
-    dtypes = [str(a.dtype).removeprefix("torch.")
-              for a in module.state_dict().values()] or ["float32"]
-    if dtypes[0] not in ("float32", "float64"):
-        raise TypeError(f"weights of {dtypes[0]}: call .float() before")
-    all_new = {"rng": self.rng, "dtype": np.dtype(dtypes[0])}
-    asked = inspect.signature(make).parameters
-    return {name: all_new[name] for name in all_new if name in asked}
-
-
-Twins.new = new
+    def stacked(self, module, path):
+        """A Transformer's encoder or decoder: layers, perhaps a norm."""
+        parts = {name: self(child, f"{path}.{name}".lstrip("."))
+                 for name, child in held(module)}
+        kind = type(module).__name__
+        told = TOLD.get(kind, {}) if self.library is not nn else {}
+        norm = parts.get("norm")
+        out = getattr(self.library, kind)(parts["layers"][0], 1, norm, **told)
+        out.layers, out.num_layers = parts["layers"], len(parts["layers"])
+        return out
 
 
 # %% 2.1.3 book/deep_learning/to_pytorch.md
@@ -383,27 +391,6 @@ def held(module):
     return [(k, m) for k, m in module._modules.items() if m is not None]
 
 
-def filled(self, module, path):
-    """A list of modules, or a sequence."""
-    out = getattr(self.library, type(module).__name__)()
-    for name, child in held(module):
-        setattr(out, name, self(child, f"{path}.{name}".lstrip(".")))
-    return out
-
-
-def stacked(self, module, path):
-    """A Transformer's encoder or decoder: layers, perhaps a norm."""
-    parts = {name: self(child, f"{path}.{name}".lstrip("."))
-             for name, child in held(module)}
-    kind = type(module).__name__
-    told = TOLD.get(kind, {}) if self.library is not nn else {}
-    norm = parts.get("norm")
-    out = getattr(self.library, kind)(parts["layers"][0], 1, norm, **told)
-    out.layers, out.num_layers = parts["layers"], len(parts["layers"])
-    return out
-
-
-Twins.filled, Twins.stacked = filled, stacked
 MAKERS = {
     **{kind: Twins.leaf for kind in OPTIONS},
     "Sequential": Twins.filled, "ModuleList": Twins.filled,

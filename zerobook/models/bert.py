@@ -156,67 +156,55 @@ class BERT(Module):
         self.head = GapHead(c, **new) if head else None
         self.draw_weights(rng)
 
+    def draw_weights(self, rng):
+        """Fill all matrices anew, as BERT's were; biases with zeros."""
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                init.normal_(weight, 0.0, self.config.initializer_range, rng=rng)
+            elif name.endswith("bias"):
+                init.zeros_(weight)
 
-# %% 3.3 book/generative/bert.md
-def draw_weights(self, rng):
-    """Fill all matrices anew, as BERT's were; biases with zeros."""
-    for name, weight in self.named_parameters():
-        if weight.ndim == 2:
-            init.normal_(weight, 0.0, self.config.initializer_range, rng=rng)
-        elif name.endswith("bias"):
-            init.zeros_(weight)
+    def forward(self, ids, attention_mask=None, token_type_ids=None):
+        """What each token of a text means among the others.
 
+        Parameters
+        ----------
+        ids : ndarray of int, shape (N, T)
+        attention_mask : ndarray of shape (N, T), optional
+            0 where a token only fills the row up and nobody may look.
+        token_type_ids : ndarray of int, shape (N, T), optional
+            The segment of each token; all 0 by default.
 
-def read(self, ids, attention_mask=None, token_type_ids=None):
-    """What each token of a text means among the others.
+        Returns
+        -------
+        Tensor of shape (N, T, D)
 
-    Parameters
-    ----------
-    ids : ndarray of int, shape (N, T)
-    attention_mask : ndarray of shape (N, T), optional
-        0 where a token only fills the row up and nobody may look.
-    token_type_ids : ndarray of int, shape (N, T), optional
-        The segment of each token; all 0 by default.
+        Raises
+        ------
+        ValueError
+            If the text is longer than the table of places.
+        IndexError
+            If a token or a segment has no row in its table.
+        """
+        ids, longest = np.asarray(ids), self.config.max_position_embeddings
+        if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
+            raise ValueError(f"ids {ids.shape}: want (N, T), T from 1 to "
+                             f"max_position_embeddings = {longest}")
+        types = np.zeros_like(ids) if token_type_ids is None else token_type_ids
+        x = self.words(ids) + self.places(np.arange(ids.shape[1]))
+        x = self.drop(self.norm(x + self.types(types)))
+        shut = None if attention_mask is None else np.equal(attention_mask, 0)
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=shut)
+        return x
 
-    Returns
-    -------
-    Tensor of shape (N, T, D)
+    def score(self, hidden):
+        """Scores (..., V) of what stands where the rivers (..., D) are."""
+        return self.head(hidden, self.words.weight)
 
-    Raises
-    ------
-    ValueError
-        If the text is longer than the table of places.
-    IndexError
-        If a token or a segment has no row in its table.
-    """
-    ids, longest = np.asarray(ids), self.config.max_position_embeddings
-    if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
-        raise ValueError(f"ids {ids.shape}: want (N, T), T from 1 to "
-                         f"max_position_embeddings = {longest}")
-    types = np.zeros_like(ids) if token_type_ids is None else token_type_ids
-    x = self.words(ids) + self.places(np.arange(ids.shape[1]))
-    x = self.drop(self.norm(x + self.types(types)))
-    shut = None if attention_mask is None else np.equal(attention_mask, 0)
-    for layer in self.layers:
-        x = layer(x, src_key_padding_mask=shut)
-    return x
-
-
-BERT.draw_weights, BERT.forward = draw_weights, read
-
-
-# %% 3.3 book/generative/bert.md
-def score(self, hidden):
-    """Scores (..., V) of what stands where the rivers (..., D) are."""
-    return self.head(hidden, self.words.weight)
-
-
-def pool(self, hidden):
-    """A vector (N, D) for each text, made of its first token's river."""
-    return functional.tanh(self.pooler(hidden[:, 0]))
-
-
-BERT.score, BERT.pool = score, pool
+    def pool(self, hidden):
+        """A vector (N, D) for each text, made of its first token's river."""
+        return functional.tanh(self.pooler(hidden[:, 0]))
 
 
 # %% 3.3 book/generative/bert.md

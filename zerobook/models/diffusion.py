@@ -112,36 +112,100 @@ class DDPM(Module):
         self.bounds, self.drop = bounds, drop
         self.alpha_bar = cosine_schedule(timesteps)  # (T + 1,)
 
+    def loss(self, x, y=None, *, rng=None):
+        """Half the mean squared error of the guessed noise.
 
-# %% 3.4 book/generative/denoising.md
-def ddpm_loss(self, x, y=None, *, rng=None):
-    """Half the mean squared error of the guessed noise.
+        Parameters
+        ----------
+        x : ndarray of shape (N, D)
+            Clean data.
+        y : ndarray of int, shape (N,), optional
+            Classes.
+        rng : Generator or int, optional
+            Draws the times, the noise, and which classes are withheld.
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, D)
-        Clean data.
-    y : ndarray of int, shape (N,), optional
-        Classes.
-    rng : Generator or int, optional
-        Draws the times, the noise, and which classes are withheld.
+        Returns
+        -------
+        Tensor of shape ()
+            Per number; 0.5 for a network that always says 0.
+        """
+        x, rng = check_rows(x, self.features), np.random.default_rng(rng)
+        t = rng.integers(1, self.timesteps + 1, len(x))
+        noise = rng.standard_normal(x.shape)
+        x_t = add_noise(x, noise, self.alpha_bar[t, None])
+        if y is not None:
+            y = withhold(y, self.drop, self.net.n_classes, rng=rng)
+        guess = self.net(x_t, t / self.timesteps, y)
+        return functional.squared_error(guess, noise)
 
-    Returns
-    -------
-    Tensor of shape ()
-        Per number; 0.5 for a network that always says 0.
-    """
-    x, rng = check_rows(x, self.features), np.random.default_rng(rng)
-    t = rng.integers(1, self.timesteps + 1, len(x))
-    noise = rng.standard_normal(x.shape)
-    x_t = add_noise(x, noise, self.alpha_bar[t, None])
-    if y is not None:
-        y = withhold(y, self.drop, self.net.n_classes, rng=rng)
-    guess = self.net(x_t, t / self.timesteps, y)
-    return functional.squared_error(guess, noise)
+    # %% 3.4 book/generative/digit_diffusion.md
+    def walk(self, x, classes=None, *, guidance=1.0, steps=None,
+                  sampler="ddpm", rng=None):
+        """The way back from the noise `x`, step by step.
 
+        Arguments are those of `sample`, with an array of classes.
 
-DDPM.loss = ddpm_loss
+        Yields
+        ------
+        t : int
+        x, x0 : ndarray of shape (N, D)
+            Where the walk stands at `t`, and what the network takes to be
+            behind the noise. At the end ``t`` is 0 and both are the sample.
+        """
+        T = self.timesteps
+        steps = T if steps is None else steps
+        if not 1 <= steps <= T:
+            raise ValueError(f"steps must be 1 to {T}: {steps}")
+        if sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {list(SAMPLERS)}: "
+                             f"{sampler!r}")
+        rng, bars = np.random.default_rng(rng), self.alpha_bar
+        times = np.linspace(T, 0, steps + 1).round().astype(int)
+        for t, s in zip(times, times[1:]):
+            share = np.full(len(x), t / T)
+            noise = guided(self.net, x, share, classes, guidance)
+            x0 = remove_noise(x, noise, bars[t])
+            x0 = x0 if self.bounds is None else x0.clip(*self.bounds)
+            yield int(t), x, x0
+            x = SAMPLERS[sampler](x, x0, bars[t], bars[s], rng)
+        yield 0, x, x
+
+    def sample(self, n, classes=None, *, guidance=1.0, steps=None,
+                    sampler="ddpm", rng=None):
+        """Draw rows that look like the data.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        classes : int or array of int, shape (n,), optional
+            What is asked for.
+        guidance : float
+            0 ignores the classes, 1 asks for them, more exaggerates.
+        steps : int, optional
+            Calls of the network, 1 to T (the default).
+        sampler : {"ddpm", "ddim"}
+            With fresh noise at each step, or without.
+        rng : Generator or int, optional
+
+        Returns
+        -------
+        ndarray of shape (n, D)
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of its range; names it.
+        """
+        rng = np.random.default_rng(rng)
+        if classes is not None:
+            classes = spread_classes(classes, n)
+        noise = rng.standard_normal((n, self.features))
+        walk = self.walk(noise, classes, guidance=guidance, steps=steps,
+                         sampler=sampler, rng=rng)
+        for _, x, _ in walk:
+            pass
+        return x
 
 
 # %% 3.4 book/generative/digit_diffusion.md
@@ -169,80 +233,3 @@ def ddim_step(x, x0, abar_t, abar_s, rng=None, eta=0.0):
 
 # %% 3.4 book/generative/digit_diffusion.md
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
-
-
-def ddpm_walk(self, x, classes=None, *, guidance=1.0, steps=None,
-              sampler="ddpm", rng=None):
-    """The way back from the noise `x`, step by step.
-
-    Arguments are those of `sample`, with an array of classes.
-
-    Yields
-    ------
-    t : int
-    x, x0 : ndarray of shape (N, D)
-        Where the walk stands at `t`, and what the network takes to be
-        behind the noise. At the end ``t`` is 0 and both are the sample.
-    """
-    T = self.timesteps
-    steps = T if steps is None else steps
-    if not 1 <= steps <= T:
-        raise ValueError(f"steps must be 1 to {T}: {steps}")
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler must be one of {list(SAMPLERS)}: "
-                         f"{sampler!r}")
-    rng, bars = np.random.default_rng(rng), self.alpha_bar
-    times = np.linspace(T, 0, steps + 1).round().astype(int)
-    for t, s in zip(times, times[1:]):
-        share = np.full(len(x), t / T)
-        noise = guided(self.net, x, share, classes, guidance)
-        x0 = remove_noise(x, noise, bars[t])
-        x0 = x0 if self.bounds is None else x0.clip(*self.bounds)
-        yield int(t), x, x0
-        x = SAMPLERS[sampler](x, x0, bars[t], bars[s], rng)
-    yield 0, x, x
-
-
-DDPM.walk = ddpm_walk
-
-
-# %% 3.4 book/generative/digit_diffusion.md
-def ddpm_sample(self, n, classes=None, *, guidance=1.0, steps=None,
-                sampler="ddpm", rng=None):
-    """Draw rows that look like the data.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    classes : int or array of int, shape (n,), optional
-        What is asked for.
-    guidance : float
-        0 ignores the classes, 1 asks for them, more exaggerates.
-    steps : int, optional
-        Calls of the network, 1 to T (the default).
-    sampler : {"ddpm", "ddim"}
-        With fresh noise at each step, or without.
-    rng : Generator or int, optional
-
-    Returns
-    -------
-    ndarray of shape (n, D)
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range; names it.
-    """
-    rng = np.random.default_rng(rng)
-    if classes is not None:
-        classes = spread_classes(classes, n)
-    noise = rng.standard_normal((n, self.features))
-    walk = self.walk(noise, classes, guidance=guidance, steps=steps,
-                     sampler=sampler, rng=rng)
-    for _, x, _ in walk:
-        pass
-    return x
-
-
-DDPM.sample = ddpm_sample

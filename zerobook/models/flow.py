@@ -65,99 +65,84 @@ class FlowMatching(Module):
         self.net, self.features = net, features
         self.bounds, self.drop = bounds, drop
 
+    def loss(self, x, y=None, *, rng=None):
+        """Half the mean squared error of the guessed velocity.
 
-# %% 3.5 book/generative/flow_matching.md
-def flow_loss(self, x, y=None, *, rng=None):
-    """Half the mean squared error of the guessed velocity.
+        Parameters
+        ----------
+        x : ndarray of shape (N, D)
+            Data.
+        y : ndarray of int, shape (N,), optional
+            Classes.
+        rng : Generator or int, optional
+            Draws the times, the noise, and which classes are withheld.
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, D)
-        Data.
-    y : ndarray of int, shape (N,), optional
-        Classes.
-    rng : Generator or int, optional
-        Draws the times, the noise, and which classes are withheld.
+        Returns
+        -------
+        Tensor of shape ()
+            Per number; for a network that always says 0 half of 1 plus the
+            mean square of the data.
+        """
+        x, rng = check_rows(x, self.features), np.random.default_rng(rng)
+        noise = rng.standard_normal(x.shape)
+        t = rng.random(len(x))
+        x_t = (1 - t[:, None]) * noise + t[:, None] * x
+        if y is not None:
+            y = withhold(y, self.drop, self.net.n_classes, rng=rng)
+        return functional.squared_error(self.net(x_t, t, y), x - noise)
 
-    Returns
-    -------
-    Tensor of shape ()
-        Per number; for a network that always says 0 half of 1 plus the
-        mean square of the data.
-    """
-    x, rng = check_rows(x, self.features), np.random.default_rng(rng)
-    noise = rng.standard_normal(x.shape)
-    t = rng.random(len(x))
-    x_t = (1 - t[:, None]) * noise + t[:, None] * x
-    if y is not None:
-        y = withhold(y, self.drop, self.net.n_classes, rng=rng)
-    return functional.squared_error(self.net(x_t, t, y), x - noise)
+    def walk(self, x, classes=None, *, guidance=1.0, steps=25,
+                  solver="heun"):
+        """From the noise `x` to data; yields ``(t, x)`` from t = 0 to 1.
 
+        Arguments are those of `sample`, with an array of classes.
+        """
+        if steps < 1:
+            raise ValueError(f"steps must be 1 or more: {steps}")
+        if solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {list(SOLVERS)}: {solver!r}")
 
-FlowMatching.loss = flow_loss
+        def velocity(x, t):
+            times = np.full(len(x), t)
+            return guided(self.net, x, times, classes, guidance)
 
+        for k in range(steps):
+            yield k / steps, x
+            x = SOLVERS[solver](velocity, x, k / steps, 1 / steps)
+        yield 1.0, x if self.bounds is None else x.clip(*self.bounds)
 
-# %% 3.5 book/generative/flow_matching.md
-def flow_walk(self, x, classes=None, *, guidance=1.0, steps=25,
-              solver="heun"):
-    """From the noise `x` to data; yields ``(t, x)`` from t = 0 to 1.
+    def sample(self, n, classes=None, *, guidance=1.0, steps=25,
+                    solver="heun", rng=None):
+        """Draw rows that look like the data.
 
-    Arguments are those of `sample`, with an array of classes.
-    """
-    if steps < 1:
-        raise ValueError(f"steps must be 1 or more: {steps}")
-    if solver not in SOLVERS:
-        raise ValueError(f"solver must be one of {list(SOLVERS)}: {solver!r}")
+        Parameters
+        ----------
+        n : int
+            How many.
+        classes : int or array of int, shape (n,), optional
+            What is asked for.
+        guidance : float
+            0 ignores the classes, 1 asks for them, more exaggerates.
+        steps : int
+            Each costs one call of the network with "euler", two with "heun",
+            four with "rk4"; twice that with guidance other than 0 and 1.
+        solver : {"euler", "heun", "rk4"}
+        rng : Generator or int, optional
+            Draws the noise; all else is certain.
 
-    def velocity(x, t):
-        times = np.full(len(x), t)
-        return guided(self.net, x, times, classes, guidance)
+        Returns
+        -------
+        ndarray of shape (n, D)
 
-    for k in range(steps):
-        yield k / steps, x
-        x = SOLVERS[solver](velocity, x, k / steps, 1 / steps)
-    yield 1.0, x if self.bounds is None else x.clip(*self.bounds)
-
-
-FlowMatching.walk = flow_walk
-
-
-# %% 3.5 book/generative/flow_matching.md
-def flow_sample(self, n, classes=None, *, guidance=1.0, steps=25,
-                solver="heun", rng=None):
-    """Draw rows that look like the data.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    classes : int or array of int, shape (n,), optional
-        What is asked for.
-    guidance : float
-        0 ignores the classes, 1 asks for them, more exaggerates.
-    steps : int
-        Each costs one call of the network with "euler", two with "heun",
-        four with "rk4"; twice that with guidance other than 0 and 1.
-    solver : {"euler", "heun", "rk4"}
-    rng : Generator or int, optional
-        Draws the noise; all else is certain.
-
-    Returns
-    -------
-    ndarray of shape (n, D)
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range; names it.
-    """
-    if classes is not None:
-        classes = spread_classes(classes, n)
-    noise = np.random.default_rng(rng).standard_normal((n, self.features))
-    for _, x in self.walk(noise, classes, guidance=guidance, steps=steps,
-                          solver=solver):
-        pass
-    return x
-
-
-FlowMatching.sample = flow_sample
+        Raises
+        ------
+        ValueError
+            If an argument is out of its range; names it.
+        """
+        if classes is not None:
+            classes = spread_classes(classes, n)
+        noise = np.random.default_rng(rng).standard_normal((n, self.features))
+        for _, x in self.walk(noise, classes, guidance=guidance, steps=steps,
+                              solver=solver):
+            pass
+        return x

@@ -87,25 +87,19 @@ class GAN(Module):
         """Logit that each example is real, shape (N,)."""
         return self.discriminator(x).reshape(-1)
 
+    def noise(self, n, rng):
+        """Normal numbers for `n` examples, (n, latent_dim)."""
+        shape = (n, self.latent_dim)
+        return rng.standard_normal(shape, dtype=np.float32)
 
-# %% 3.1 book/generative/breaking_a_gan.md
-def gan_noise(self, n, rng):
-    """Normal numbers for `n` examples, (n, latent_dim)."""
-    shape = (n, self.latent_dim)
-    return rng.standard_normal(shape, dtype=np.float32)
+    def sample(self, n, y=None, *, rng=None):
+        """Generate `n` examples: an ndarray, without a history.
 
-
-def gan_sample(self, n, y=None, *, rng=None):
-    """Generate `n` examples: an ndarray, without a history.
-
-    `y` holds their classes, (n,), if the GAN is conditional.
-    """
-    rng = np.random.default_rng(rng)
-    with no_grad():
-        return self.generate(self.noise(n, rng), y).data
-
-
-GAN.noise, GAN.sample = gan_noise, gan_sample
+        `y` holds their classes, (n,), if the GAN is conditional.
+        """
+        rng = np.random.default_rng(rng)
+        with no_grad():
+            return self.generate(self.noise(n, rng), y).data
 
 
 # %% 3.1 book/generative/breaking_a_gan.md
@@ -149,71 +143,53 @@ class GANTrainer:
         eps = self.rng.standard_normal(x.shape, dtype=np.float32)
         return x + self.noise * eps
 
+    def descend(self, player, loss):
+        """A step of one network, 0 or 1, down its loss; the loss."""
+        self.optimizers[player].zero_grad()
+        loss.backward()
+        self.optimizers[player].step()
+        return loss.item()
 
-# %% 3.1 book/generative/breaking_a_gan.md
-def descend(self, player, loss):
-    """A step of one network, 0 or 1, down its loss; the loss."""
-    self.optimizers[player].zero_grad()
-    loss.backward()
-    self.optimizers[player].step()
-    return loss.item()
+    def discriminator_step(self, real, y=None):
+        """One step on `real` and as many generated examples; the loss.
 
+        ``log(2)`` where it cannot tell, 0 where it is sure and right.
+        """
+        fake = self.gan.sample(len(real), y, rng=self.rng)
+        x = np.concatenate([self.blur(real), self.blur(fake)])  # (2N, ...)
+        is_real = np.repeat([1.0, 0.0], len(real))
+        logits = self.gan.score(x, None if y is None else np.tile(y, 2))
+        return self.descend(0, binary_cross_entropy(logits, is_real))
 
-def discriminator_step(self, real, y=None):
-    """One step on `real` and as many generated examples; the loss.
+    def generator_step(self, n, y=None):
+        """One step on `n` generated examples; the loss."""
+        x = self.gan.generate(self.gan.noise(n, self.rng), y)
+        logits = self.gan.score(self.blur(x), y)
+        return self.descend(1, generator_loss(logits, self.saturating))
 
-    ``log(2)`` where it cannot tell, 0 where it is sure and right.
-    """
-    fake = self.gan.sample(len(real), y, rng=self.rng)
-    x = np.concatenate([self.blur(real), self.blur(fake)])  # (2N, ...)
-    is_real = np.repeat([1.0, 0.0], len(real))
-    logits = self.gan.score(x, None if y is None else np.tile(y, 2))
-    return self.descend(0, binary_cross_entropy(logits, is_real))
+    def play(self, X, y=None, batch_size=64, turns=(1, 1)):
+        """Turns of the discriminator, then of the generator; the last losses."""
+        for _ in range(turns[0]):
+            rows = self.rng.integers(len(X), size=batch_size)
+            labels = None if y is None else y[rows]
+            told = self.discriminator_step(X[rows], labels)
+        for _ in range(turns[1]):
+            fooled = self.generator_step(batch_size, labels)
+        return told, fooled
 
-
-# %% 3.1 book/generative/breaking_a_gan.md
-def generator_step(self, n, y=None):
-    """One step on `n` generated examples; the loss."""
-    x = self.gan.generate(self.gan.noise(n, self.rng), y)
-    logits = self.gan.score(self.blur(x), y)
-    return self.descend(1, generator_loss(logits, self.saturating))
-
-
-GANTrainer.descend, GANTrainer.generator_step = descend, generator_step
-GANTrainer.discriminator_step = discriminator_step
-
-
-# %% 3.1 book/generative/breaking_a_gan.md
-def play(self, X, y=None, batch_size=64, turns=(1, 1)):
-    """Turns of the discriminator, then of the generator; the last losses."""
-    for _ in range(turns[0]):
-        rows = self.rng.integers(len(X), size=batch_size)
-        labels = None if y is None else y[rows]
-        told = self.discriminator_step(X[rows], labels)
-    for _ in range(turns[1]):
-        fooled = self.generator_step(batch_size, labels)
-    return told, fooled
-
-
-GANTrainer.play = play
+    def falling_rates(self, steps):
+        """Schedules for both optimisers: full for half, then down to 0."""
+        return [LambdaLR(o, lambda step: min(1, 2 - 2 * step / steps))
+                for o in self.optimizers]
 
 
 # %% 3.1 book/generative/breaking_a_gan.md
-def falling_rates(self, steps):
-    """Schedules for both optimisers: full for half, then down to 0."""
-    return [LambdaLR(o, lambda step: min(1, 2 - 2 * step / steps))
-            for o in self.optimizers]
-
-
 def _examples(X, y):
     """Examples and classes as arrays of equal length."""
     X, y = np.asarray(X, np.float32), None if y is None else np.asarray(y)
     if y is not None and len(y) != len(X):
         raise ValueError(f"{len(X)} examples, {len(y)} classes")
     return X, y
-
-
-GANTrainer.falling_rates = falling_rates
 
 
 # %% 3.1 book/generative/breaking_a_gan.md
@@ -354,21 +330,16 @@ class ConditionalGAN(GAN):
         """Logit that each example is a real one of its class, shape (N,)."""
         return self.discriminator(self.beside(x, y)).reshape(-1)
 
-
-# %% 3.1 book/generative/conditional_gan.md
-def beside(self, x, y):
-    """Rows of `x` with the one-hot rows of their classes behind them."""
-    if y is None:
-        raise ValueError("a conditional GAN needs classes")
-    y, K = np.asarray(y), self.num_classes
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"classes of {y.dtype}: give whole numbers")
-    if y.shape != (len(x),):
-        raise ValueError(f"{y.size} classes for {len(x)} examples")
-    if y.size and not (y.min() >= 0 and y.max() < K):
-        raise IndexError(f"classes {y.min()} to {y.max()}: want 0 .. {K - 1}")
-    x = functional.as_tensor(x)
-    return concatenate([x, Tensor(one_hot(y, K), dtype=x.dtype)], axis=1)
-
-
-ConditionalGAN.beside = beside
+    def beside(self, x, y):
+        """Rows of `x` with the one-hot rows of their classes behind them."""
+        if y is None:
+            raise ValueError("a conditional GAN needs classes")
+        y, K = np.asarray(y), self.num_classes
+        if y.dtype.kind not in "iu":
+            raise TypeError(f"classes of {y.dtype}: give whole numbers")
+        if y.shape != (len(x),):
+            raise ValueError(f"{y.size} classes for {len(x)} examples")
+        if y.size and not (y.min() >= 0 and y.max() < K):
+            raise IndexError(f"classes {y.min()} to {y.max()}: want 0 .. {K - 1}")
+        x = functional.as_tensor(x)
+        return concatenate([x, Tensor(one_hot(y, K), dtype=x.dtype)], axis=1)

@@ -193,69 +193,62 @@ class GPT(Module):
         if draw:
             self.draw_weights(self.rng)
 
+    def draw_weights(self, rng):
+        """Fill all matrices anew, as GPT-2's were."""
+        std = self.config.initializer_range
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                last = name.endswith("c_proj.weight")
+                share = (2 * self.config.n_layer) ** -0.5 if last else 1.0
+                init.normal_(weight, 0.0, std * share, rng=rng)
 
-# %% 3.3 book/generative/gpt.md
-def draw_weights(self, rng):
-    """Fill all matrices anew, as GPT-2's were."""
-    std = self.config.initializer_range
-    for name, weight in self.named_parameters():
-        if weight.ndim == 2:
-            last = name.endswith("c_proj.weight")
-            share = (2 * self.config.n_layer) ** -0.5 if last else 1.0
-            init.normal_(weight, 0.0, std * share, rng=rng)
+    def read(self, ids):
+        """The river after all blocks and the last norm: (N, T) -> (N, T, D)."""
+        ids, longest = np.asarray(ids), self.config.n_positions
+        if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
+            raise ValueError(f"ids {ids.shape}: want (N, T), T from 1 to "
+                             f"n_positions = {longest}")
+        x = self.wte(ids) + self.wpe(np.arange(ids.shape[1]))
+        x = functional.dropout(x, self.config.embd_pdrop, self.training,
+                               rng=self.rng)
+        for block in self.h:
+            x = block(x)
+        return self.ln_f(x)
 
+    def forward(self, ids, cache=None):
+        """Scores of what may follow each token.
 
-def read(self, ids):
-    """The river after all blocks and the last norm: (N, T) -> (N, T, D)."""
-    ids, longest = np.asarray(ids), self.config.n_positions
-    if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
-        raise ValueError(f"ids {ids.shape}: want (N, T), T from 1 to "
-                         f"n_positions = {longest}")
-    x = self.wte(ids) + self.wpe(np.arange(ids.shape[1]))
-    x = functional.dropout(x, self.config.embd_pdrop, self.training,
-                           rng=self.rng)
-    for block in self.h:
-        x = block(x)
-    return self.ln_f(x)
+        Parameters
+        ----------
+        ids : ndarray of int, shape (N, T)
+            Tokens in ``0 .. vocab_size - 1``.
+        cache : KVCache, optional
+            What the model remembers of the tokens before; `ids` go on where it
+            ends, and it then holds them too.  Only within `no_grad`.
 
+        Returns
+        -------
+        Tensor of shape (N, T, V)
 
-GPT.draw_weights, GPT.read = draw_weights, read
+        Raises
+        ------
+        ValueError
+            If the text is longer than the context.
+        IndexError
+            If a token lies outside the vocabulary.
+        """
+        if cache is not None:
+            return cache.extend(self, ids)
+        return functional.linear(self.read(ids), self.head_weight())
 
+    def head_weight(self):
+        """The matrix (D, V) that turns the river into scores."""
+        return self.wte.weight.T if self.lm_head is None else self.lm_head.weight
 
-# %% 3.3 book/generative/gpt.md
-def score_next(self, ids, cache=None):
-    """Scores of what may follow each token.
-
-    Parameters
-    ----------
-    ids : ndarray of int, shape (N, T)
-        Tokens in ``0 .. vocab_size - 1``.
-    cache : KVCache, optional
-        What the model remembers of the tokens before; `ids` go on where it
-        ends, and it then holds them too.  Only within `no_grad`.
-
-    Returns
-    -------
-    Tensor of shape (N, T, V)
-
-    Raises
-    ------
-    ValueError
-        If the text is longer than the context.
-    IndexError
-        If a token lies outside the vocabulary.
-    """
-    if cache is not None:
-        return cache.extend(self, ids)
-    return functional.linear(self.read(ids), self.head_weight())
-
-
-def head_weight(self):
-    """The matrix (D, V) that turns the river into scores."""
-    return self.wte.weight.T if self.lm_head is None else self.lm_head.weight
-
-
-GPT.forward, GPT.head_weight = score_next, head_weight
+    # %% 3.3 book/generative/kv_cache.md
+    def generate(self, ids, n_tokens=None, **options):
+        """`sampling.generate` with this model; give its options by name."""
+        return sampling.generate(Reader(self), ids, n_tokens, **options)
 
 
 # %% 3.3 book/generative/gpt_on_the_book.md
@@ -353,6 +346,42 @@ class KVCache:
         """Go on with these texts, in this order; one may be taken twice."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
+    def remember(self, i, x, n_head):
+        """Block `i` looks back from new rows (N T, D) into all it has read."""
+        K, V, N = self.keys[i], self.values[i], self.keys.shape[1]
+        q, k, v = functional._heads(x.reshape(N, -1, x.shape[-1]), n_head, 3)
+        T, end = q.shape[2], self.length + q.shape[2]
+        K[:, :, self.length : end], V[:, :, self.length : end] = k, v
+        bias = None
+        if T > 1:
+            bias = np.where(np.tri(T, end, self.length, bool), q.dtype.type(0),
+                            -np.inf)
+        A = functional.block_weights(q, K[:, :, :end], bias)  # (N, h, T, end)
+        y = A @ V[:, :, :end]  # (N, h, T, d)
+        return y.swapaxes(1, 2).reshape(N * T, -1)
+
+    def extend(self, model, ids):
+        """Read `ids` (N, T) after what was read; scores (N, T, V)."""
+        ids = np.asarray(ids)
+        (N, T), end = ids.shape, self.length + ids.shape[1]
+        if grad_enabled():
+            raise RuntimeError("a cache keeps no history: use it in no_grad()")
+        if N != self.keys.shape[1] or not T or end > self.room:
+            raise ValueError(f"ids {ids.shape} after {self.length} tokens of "
+                             f"{self.keys.shape[1]} texts; room for {self.room}")
+        place = model.wpe.weight.data[self.length : end]
+        x = functional.embedding(ids, model.wte.weight).data + place
+        x = x.reshape(N * T, -1)
+        for i, block in enumerate(model.h):
+            y = _mapped(_normed(x, block.ln_1), block.attn.c_attn)
+            y = self.remember(i, y, block.attn.n_head)
+            x += _mapped(y, block.attn.c_proj)
+            y = _mapped(_normed(x, block.ln_2), block.mlp.c_fc)
+            x += _mapped(activations.gelu(y), block.mlp.c_proj)
+        self.length = end
+        y = _normed(x, model.ln_f) @ model.head_weight().data
+        return Tensor(y.reshape(N, T, -1), dtype=y.dtype)
+
 
 # %% 3.3 book/generative/kv_cache.md
 def _normed(x, norm):
@@ -370,51 +399,6 @@ def _mapped(x, layer):
     y = x @ layer.weight.data
     y += layer.bias.data
     return y
-
-
-def remember(self, i, x, n_head):
-    """Block `i` looks back from new rows (N T, D) into all it has read."""
-    K, V, N = self.keys[i], self.values[i], self.keys.shape[1]
-    q, k, v = functional._heads(x.reshape(N, -1, x.shape[-1]), n_head, 3)
-    T, end = q.shape[2], self.length + q.shape[2]
-    K[:, :, self.length : end], V[:, :, self.length : end] = k, v
-    bias = None
-    if T > 1:
-        bias = np.where(np.tri(T, end, self.length, bool), q.dtype.type(0),
-                        -np.inf)
-    A = functional.block_weights(q, K[:, :, :end], bias)  # (N, h, T, end)
-    y = A @ V[:, :, :end]  # (N, h, T, d)
-    return y.swapaxes(1, 2).reshape(N * T, -1)
-
-
-KVCache.remember = remember
-
-
-# %% 3.3 book/generative/kv_cache.md
-def extend(self, model, ids):
-    """Read `ids` (N, T) after what was read; scores (N, T, V)."""
-    ids = np.asarray(ids)
-    (N, T), end = ids.shape, self.length + ids.shape[1]
-    if grad_enabled():
-        raise RuntimeError("a cache keeps no history: use it in no_grad()")
-    if N != self.keys.shape[1] or not T or end > self.room:
-        raise ValueError(f"ids {ids.shape} after {self.length} tokens of "
-                         f"{self.keys.shape[1]} texts; room for {self.room}")
-    place = model.wpe.weight.data[self.length : end]
-    x = functional.embedding(ids, model.wte.weight).data + place
-    x = x.reshape(N * T, -1)
-    for i, block in enumerate(model.h):
-        y = _mapped(_normed(x, block.ln_1), block.attn.c_attn)
-        y = self.remember(i, y, block.attn.n_head)
-        x += _mapped(y, block.attn.c_proj)
-        y = _mapped(_normed(x, block.ln_2), block.mlp.c_fc)
-        x += _mapped(activations.gelu(y), block.mlp.c_proj)
-    self.length = end
-    y = _normed(x, model.ln_f) @ model.head_weight().data
-    return Tensor(y.reshape(N, T, -1), dtype=y.dtype)
-
-
-KVCache.extend = extend
 
 
 # %% 3.3 book/generative/kv_cache.md
@@ -453,27 +437,17 @@ class Reader:
         self.held = rows[:, start:]
         return scores[0] if np.ndim(ids) == 1 else scores
 
-
-# %% 3.3 book/generative/kv_cache.md
-def recall(self, rows):
-    """Whether all `rows` go on from what is held; puts that in order."""
-    n, t = self.held.shape
-    if not 0 < t < rows.shape[1]:
-        return False
-    if n == len(rows) and (rows[:, :t] == self.held).all():
+    def recall(self, rows):
+        """Whether all `rows` go on from what is held; puts that in order."""
+        n, t = self.held.shape
+        if not 0 < t < rows.shape[1]:
+            return False
+        if n == len(rows) and (rows[:, :t] == self.held).all():
+            return True
+        same = (rows[:, None, :t] == self.held).all(axis=-1)  # (N, n)
+        if not same.any(axis=1).all():
+            return False
+        order = same.argmax(axis=1)
+        if order.tolist() != list(range(n)):
+            self.cache.reorder(order)
         return True
-    same = (rows[:, None, :t] == self.held).all(axis=-1)  # (N, n)
-    if not same.any(axis=1).all():
-        return False
-    order = same.argmax(axis=1)
-    if order.tolist() != list(range(n)):
-        self.cache.reorder(order)
-    return True
-
-
-def generate(self, ids, n_tokens=None, **options):
-    """`sampling.generate` with this model; give its options by name."""
-    return sampling.generate(Reader(self), ids, n_tokens, **options)
-
-
-Reader.recall, GPT.generate = recall, generate

@@ -107,6 +107,106 @@ class NGram:
         nats = -self.log_prob(text).sum()
         return metrics.bits_per_byte(nats, n_bytes or len(text))
 
+    def fit(self, text):
+        """Count a text: a str, bytes, or a row of tokens. Returns the model."""
+        ids = as_ids(text, self.vocab_size)
+        if not 1 <= self.order <= len(ids):
+            raise ValueError(
+                f"order must lie in 1 .. {len(ids)}, the text's length, got "
+                f"{self.order}"
+            )
+        if self.smoothing not in ("witten_bell", "kneser_ney"):
+            raise ValueError(f"there is no smoothing {self.smoothing!r}")
+        smooth, contexts = getattr(self, self.smoothing), 1
+        self.levels_ = []
+        levels = count_ngrams(ids, self.order, self.vocab_size)
+        for k, (keys, counts, before) in enumerate(levels, start=1):
+            if self.smoothing == "kneser_ney" and k < self.order:
+                counts = before
+            self.levels_.append(smooth(keys, counts, contexts, self.vocab_size))
+            contexts = len(keys)
+        return self
+
+    def log_prob(self, text):
+        """Logarithm of the chance of each symbol after those before it.
+
+        Parameters
+        ----------
+        text : str, bytes or ndarray of int, shape (T,)
+            Its first symbols have only as much context as there is.
+
+        Returns
+        -------
+        ndarray of shape (T,)
+            In nats, all finite; ``-log(vocab_size)`` for a blind guess.
+        """
+        ids = as_ids(text, self.vocab_size)
+        p = np.full(len(ids), 1 / self.vocab_size)
+        context = np.zeros(len(ids), np.int64)
+        for level in self.levels_:
+            place = level.find(context * self.vocab_size + ids)
+            p = level.kept[place] + level.rest[context] * p
+            p /= level.total[context]
+            context = np.append(-1, place[:-1])[: len(ids)]
+        return np.log(p)
+
+    @staticmethod
+    def kneser_ney(keys, counts, contexts, vocab_size):
+        """A level in which each count loses a little to the shorter context."""
+        taken = discounts(counts)[np.minimum(counts, 3)]
+        context = keys // vocab_size
+        rest = np.bincount(context, taken, minlength=contexts)
+        total = np.bincount(context, counts, minlength=contexts)
+        return make_level(keys, counts - taken, rest, total)
+
+    def predict_proba(self, context=()):
+        """Chance of each next symbol after a text, shape (V,)."""
+        V, ids = self.vocab_size, as_ids(context, self.vocab_size)
+        p = np.full(V, 1 / V)
+        for k, level in enumerate(self.levels_[: len(ids) + 1]):
+            h = 0
+            for shorter, x in zip(self.levels_, ids[len(ids) - k :]):
+                h = int(shorter.find(h * V + x)) if h >= 0 else -1
+            if h < 0:
+                break
+            first, last = level.keys.searchsorted([h * V, (h + 1) * V])
+            p = p * level.rest[h]
+            p[level.keys[first:last] % V] += level.kept[first:last]
+            p /= level.total[h]
+        return p
+
+    def sample(self, length, *, rng, prompt="", temperature=1.0):
+        """Draw symbols one by one, each from the chances after those before.
+
+        Parameters
+        ----------
+        length : int
+            Symbols to draw.
+        rng : Generator or int
+        prompt : str, or sequence of int
+            What stands before them.
+        temperature : float
+            Chances are raised to the power of one over it: below 1 the likely
+            becomes likelier.
+
+        Returns
+        -------
+        str or ndarray of int
+            The continuation without the prompt, of the prompt's kind; bytes
+            that are no UTF-8 become U+FFFD.
+        """
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        rng, ids = np.random.default_rng(rng), as_ids(prompt, self.vocab_size)
+        start, ids = len(ids), list(ids)
+        for _ in range(length):
+            recent = ids[len(ids) - min(len(ids), self.order - 1) :]
+            p = self.predict_proba(np.array(recent, np.int64)) ** (1 / temperature)
+            ids.append(int(rng.choice(len(p), p=p / p.sum())))
+        if isinstance(prompt, str):
+            return bytes(ids[start:]).decode("utf-8", "replace")
+        return np.array(ids[start:], np.int64)
+
 
 # %% 3.3 book/generative/ngrams.md
 def as_ids(text, vocab_size):
@@ -132,132 +232,9 @@ def as_ids(text, vocab_size):
 
 
 # %% 3.3 book/generative/ngrams.md
-def fit(self, text):
-    """Count a text: a str, bytes, or a row of tokens. Returns the model."""
-    ids = as_ids(text, self.vocab_size)
-    if not 1 <= self.order <= len(ids):
-        raise ValueError(
-            f"order must lie in 1 .. {len(ids)}, the text's length, got "
-            f"{self.order}"
-        )
-    if self.smoothing not in ("witten_bell", "kneser_ney"):
-        raise ValueError(f"there is no smoothing {self.smoothing!r}")
-    smooth, contexts = getattr(self, self.smoothing), 1
-    self.levels_ = []
-    levels = count_ngrams(ids, self.order, self.vocab_size)
-    for k, (keys, counts, before) in enumerate(levels, start=1):
-        if self.smoothing == "kneser_ney" and k < self.order:
-            counts = before
-        self.levels_.append(smooth(keys, counts, contexts, self.vocab_size))
-        contexts = len(keys)
-    return self
-
-
-NGram.fit = fit
-
-
-# %% 3.3 book/generative/ngrams.md
-def log_prob(self, text):
-    """Logarithm of the chance of each symbol after those before it.
-
-    Parameters
-    ----------
-    text : str, bytes or ndarray of int, shape (T,)
-        Its first symbols have only as much context as there is.
-
-    Returns
-    -------
-    ndarray of shape (T,)
-        In nats, all finite; ``-log(vocab_size)`` for a blind guess.
-    """
-    ids = as_ids(text, self.vocab_size)
-    p = np.full(len(ids), 1 / self.vocab_size)
-    context = np.zeros(len(ids), np.int64)
-    for level in self.levels_:
-        place = level.find(context * self.vocab_size + ids)
-        p = level.kept[place] + level.rest[context] * p
-        p /= level.total[context]
-        context = np.append(-1, place[:-1])[: len(ids)]
-    return np.log(p)
-
-
-NGram.log_prob = log_prob
-
-
-# %% 3.3 book/generative/ngrams.md
 def discounts(counts):
     """What is taken from a count of 0, 1, 2, and of 3 or more."""
     n = 1 + np.bincount(np.minimum(counts, 5), minlength=6)  # never zero
     c = np.arange(1, 4)
     taken = c - (c + 1) * n[1] / (n[1] + 2 * n[2]) * n[2:5] / n[1:4]
     return np.append(0, np.clip(taken, 0.1, c))
-
-
-def kneser_ney(keys, counts, contexts, vocab_size):
-    """A level in which each count loses a little to the shorter context."""
-    taken = discounts(counts)[np.minimum(counts, 3)]
-    context = keys // vocab_size
-    rest = np.bincount(context, taken, minlength=contexts)
-    total = np.bincount(context, counts, minlength=contexts)
-    return make_level(keys, counts - taken, rest, total)
-
-
-NGram.kneser_ney = staticmethod(kneser_ney)
-
-
-# %% 3.3 book/generative/ngrams.md
-def predict_proba(self, context=()):
-    """Chance of each next symbol after a text, shape (V,)."""
-    V, ids = self.vocab_size, as_ids(context, self.vocab_size)
-    p = np.full(V, 1 / V)
-    for k, level in enumerate(self.levels_[: len(ids) + 1]):
-        h = 0
-        for shorter, x in zip(self.levels_, ids[len(ids) - k :]):
-            h = int(shorter.find(h * V + x)) if h >= 0 else -1
-        if h < 0:
-            break
-        first, last = level.keys.searchsorted([h * V, (h + 1) * V])
-        p = p * level.rest[h]
-        p[level.keys[first:last] % V] += level.kept[first:last]
-        p /= level.total[h]
-    return p
-
-
-NGram.predict_proba = predict_proba
-
-
-# %% 3.3 book/generative/ngrams.md
-def sample(self, length, *, rng, prompt="", temperature=1.0):
-    """Draw symbols one by one, each from the chances after those before.
-
-    Parameters
-    ----------
-    length : int
-        Symbols to draw.
-    rng : Generator or int
-    prompt : str, or sequence of int
-        What stands before them.
-    temperature : float
-        Chances are raised to the power of one over it: below 1 the likely
-        becomes likelier.
-
-    Returns
-    -------
-    str or ndarray of int
-        The continuation without the prompt, of the prompt's kind; bytes
-        that are no UTF-8 become U+FFFD.
-    """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    rng, ids = np.random.default_rng(rng), as_ids(prompt, self.vocab_size)
-    start, ids = len(ids), list(ids)
-    for _ in range(length):
-        recent = ids[len(ids) - min(len(ids), self.order - 1) :]
-        p = self.predict_proba(np.array(recent, np.int64)) ** (1 / temperature)
-        ids.append(int(rng.choice(len(p), p=p / p.sum())))
-    if isinstance(prompt, str):
-        return bytes(ids[start:]).decode("utf-8", "replace")
-    return np.array(ids[start:], np.int64)
-
-
-NGram.sample = sample

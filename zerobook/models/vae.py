@@ -40,54 +40,44 @@ class VAE(nn.Module):
         self.encoder = nn.mlp([n_pixels, H, H, 2 * latent], rng=rng)
         self.decoder = nn.mlp([latent, H, H, n_pixels], rng=rng)
 
+    def encode(self, x):
+        """Mean and log variance of z for images (N, D), each (N, Z)."""
+        x = functional.as_tensor(x)
+        if x.ndim != 2 or x.shape[1] != self.n_pixels:
+            raise ValueError(f"images {x.shape}: want (N, {self.n_pixels})")
+        h = self.encoder(x)
+        return h[:, : self.latent], h[:, self.latent :]
 
-# %% 3.2 book/generative/vae.md
-def vae_encode(self, x):
-    """Mean and log variance of z for images (N, D), each (N, Z)."""
-    x = functional.as_tensor(x)
-    if x.ndim != 2 or x.shape[1] != self.n_pixels:
-        raise ValueError(f"images {x.shape}: want (N, {self.n_pixels})")
-    h = self.encoder(x)
-    return h[:, : self.latent], h[:, self.latent :]
+    def terms(self, x, noise):
+        """Surprise at the images and length of the message, nats an image.
 
+        Parameters
+        ----------
+        x : ndarray of shape (N, D)
+            Pixels from 0 to 1.
+        noise : ndarray of shape (N, Z)
+            Drawn from N(0, 1) by the caller, so that it can be held still.
 
-def vae_terms(self, x, noise):
-    """Surprise at the images and length of the message, nats an image.
+        Returns
+        -------
+        reconstruction, kl : Tensor of shape ()
+            Their sum is the negative evidence lower bound.
+        """
+        mean, log_var = self.encode(x)
+        z = mean + (log_var * 0.5).exp() * noise
+        surprise = binomial_nll(self.decoder(z), x, self.levels)
+        return surprise, gaussian_kl(mean, log_var)
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, D)
-        Pixels from 0 to 1.
-    noise : ndarray of shape (N, Z)
-        Drawn from N(0, 1) by the caller, so that it can be held still.
+    def decode(self, z):
+        """Mean images from 0 to 1 for hidden vectors (N, Z), an ndarray."""
+        with no_grad():
+            return sigmoid(self.decoder(Tensor(z)).data)
 
-    Returns
-    -------
-    reconstruction, kl : Tensor of shape ()
-        Their sum is the negative evidence lower bound.
-    """
-    mean, log_var = self.encode(x)
-    z = mean + (log_var * 0.5).exp() * noise
-    surprise = binomial_nll(self.decoder(z), x, self.levels)
-    return surprise, gaussian_kl(mean, log_var)
-
-
-# %% 3.2 book/generative/vae.md
-def vae_decode(self, z):
-    """Mean images from 0 to 1 for hidden vectors (N, Z), an ndarray."""
-    with no_grad():
-        return sigmoid(self.decoder(Tensor(z)).data)
-
-
-def vae_sample(self, n, *, rng=None):
-    """Draw n images: a hidden vector each, then each pixel's count."""
-    rng = np.random.default_rng(rng)
-    p = self.decode(rng.standard_normal((n, self.latent))).astype(float)
-    return rng.binomial(self.levels, p) / self.levels  # (n, D)
-
-
-VAE.encode, VAE.terms = vae_encode, vae_terms
-VAE.decode, VAE.sample = vae_decode, vae_sample
+    def sample(self, n, *, rng=None):
+        """Draw n images: a hidden vector each, then each pixel's count."""
+        rng = np.random.default_rng(rng)
+        p = self.decode(rng.standard_normal((n, self.latent))).astype(float)
+        return rng.binomial(self.levels, p) / self.levels  # (n, D)
 
 
 # %% 3.2 book/generative/vae.md

@@ -36,59 +36,49 @@ class Codebook(nn.Module):
         self.register_buffer("size", np.ones(shape[:2], np.float32))
         self.register_buffer("total", self.entries.copy())
 
+    def choose(self, h):
+        """Number of the nearest entry for each place: (N, M, d) -> (N, M)."""
+        gaps = ((h[:, :, None] - self.entries) ** 2).sum(axis=-1)  # (N, M, K)
+        return gaps.argmin(axis=-1)
 
-# %% 3.2 book/generative/vq_vae.md
-def choose(self, h):
-    """Number of the nearest entry for each place: (N, M, d) -> (N, M)."""
-    gaps = ((h[:, :, None] - self.entries) ** 2).sum(axis=-1)  # (N, M, K)
-    return gaps.argmin(axis=-1)
+    def look_up(self, codes):
+        """Entries for symbols: (N, M) -> (N, M, d)."""
+        return self.entries[np.arange(self.entries.shape[0]), codes]
 
+    def follow(self, h, codes):
+        """Move each entry towards the vectors that chose it."""
+        chosen = np.eye(self.size.shape[1], dtype=h.dtype)[codes]  # (N, M, K)
+        keep = self.decay
+        self.size *= keep
+        self.size += (1 - keep) * chosen.sum(axis=0)
+        self.total *= keep
+        self.total += (1 - keep) * np.einsum("nmk,nmd->mkd", chosen, h)
+        for m, k in zip(*np.nonzero(self.size < 0.05)):  # nobody chooses it
+            self.total[m, k] = h[self.rng.integers(len(h)), m]
+            self.size[m, k] = 1.0
+        self.entries[...] = self.total / self.size[:, :, None]
 
-def look_up(self, codes):
-    """Entries for symbols: (N, M) -> (N, M, d)."""
-    return self.entries[np.arange(self.entries.shape[0]), codes]
+    def forward(self, h):
+        """Entries in place of vectors, gradients straight through.
 
+        Parameters
+        ----------
+        h : Tensor of shape (N, M, d)
 
-def follow(self, h, codes):
-    """Move each entry towards the vectors that chose it."""
-    chosen = np.eye(self.size.shape[1], dtype=h.dtype)[codes]  # (N, M, K)
-    keep = self.decay
-    self.size *= keep
-    self.size += (1 - keep) * chosen.sum(axis=0)
-    self.total *= keep
-    self.total += (1 - keep) * np.einsum("nmk,nmd->mkd", chosen, h)
-    for m, k in zip(*np.nonzero(self.size < 0.05)):  # nobody chooses it
-        self.total[m, k] = h[self.rng.integers(len(h)), m]
-        self.size[m, k] = 1.0
-    self.entries[...] = self.total / self.size[:, :, None]
-
-
-# %% 3.2 book/generative/vq_vae.md
-def quantise(self, h):
-    """Entries in place of vectors, gradients straight through.
-
-    Parameters
-    ----------
-    h : Tensor of shape (N, M, d)
-
-    Returns
-    -------
-    z : Tensor of shape (N, M, d)
-    codes : ndarray of int, shape (N, M)
-    commitment : Tensor of shape ()
-        Squared distance of vectors to their entries, mean over rows.
-    """
-    codes = self.choose(h.data)
-    gap = h - self.look_up(codes)
-    z = h - gap.data
-    commitment = (gap * gap).sum() * (1 / len(h))
-    if self.training:
-        self.follow(h.data, codes)
-    return z, codes, commitment
-
-
-Codebook.choose, Codebook.look_up = choose, look_up
-Codebook.follow, Codebook.forward = follow, quantise
+        Returns
+        -------
+        z : Tensor of shape (N, M, d)
+        codes : ndarray of int, shape (N, M)
+        commitment : Tensor of shape ()
+            Squared distance of vectors to their entries, mean over rows.
+        """
+        codes = self.choose(h.data)
+        gap = h - self.look_up(codes)
+        z = h - gap.data
+        commitment = (gap * gap).sum() * (1 / len(h))
+        if self.training:
+            self.follow(h.data, codes)
+        return z, codes, commitment
 
 
 # %% 3.2 book/generative/vq_vae.md
@@ -120,34 +110,27 @@ class VQVAE(nn.Module):
         self.decoder = nn.mlp([flat, H, H, n_pixels], rng=rng)
         self.codebook = Codebook(places, n_codes, width, rng=rng)
 
+    def terms(self, x):
+        """Surprise at images (N, D) in nats an image, and commitment."""
+        h = self.encoder(as_tensor(x)).reshape(len(x), self.places, self.width)
+        z, _, commitment = self.codebook(h)
+        logits = self.decoder(z.reshape(len(x), -1))
+        return binomial_nll(logits, x, self.levels), commitment
 
-# %% 3.2 book/generative/vq_vae.md
-def vq_terms(self, x):
-    """Surprise at images (N, D) in nats an image, and commitment."""
-    h = self.encoder(as_tensor(x)).reshape(len(x), self.places, self.width)
-    z, _, commitment = self.codebook(h)
-    logits = self.decoder(z.reshape(len(x), -1))
-    return binomial_nll(logits, x, self.levels), commitment
+    def encode(self, x):
+        """The symbols of images: (N, D) -> ndarray of int (N, M)."""
+        x = np.asarray(x, dtype=np.float32)
+        if x.ndim != 2 or x.shape[1] != self.n_pixels:
+            raise ValueError(f"images {x.shape}: want (N, {self.n_pixels})")
+        with no_grad():
+            h = self.encoder(Tensor(x)).data
+        return self.codebook.choose(h.reshape(len(x), self.places, self.width))
 
-
-def vq_encode(self, x):
-    """The symbols of images: (N, D) -> ndarray of int (N, M)."""
-    x = np.asarray(x, dtype=np.float32)
-    if x.ndim != 2 or x.shape[1] != self.n_pixels:
-        raise ValueError(f"images {x.shape}: want (N, {self.n_pixels})")
-    with no_grad():
-        h = self.encoder(Tensor(x)).data
-    return self.codebook.choose(h.reshape(len(x), self.places, self.width))
-
-
-def vq_decode(self, codes):
-    """Mean images from 0 to 1 for rows of symbols (N, M)."""
-    z = self.codebook.look_up(np.asarray(codes)).reshape(len(codes), -1)
-    with no_grad():
-        return sigmoid(self.decoder(Tensor(z)).data)
-
-
-VQVAE.terms, VQVAE.encode, VQVAE.decode = vq_terms, vq_encode, vq_decode
+    def decode(self, codes):
+        """Mean images from 0 to 1 for rows of symbols (N, M)."""
+        z = self.codebook.look_up(np.asarray(codes)).reshape(len(codes), -1)
+        with no_grad():
+            return sigmoid(self.decoder(Tensor(z)).data)
 
 
 # %% 3.2 book/generative/vq_vae.md
@@ -217,23 +200,17 @@ class CodePrior(nn.Module):
         scores = self.heads(self.drop(h)).reshape(N, t + 1, -1, K)
         return scores[:, np.arange(t + 1), np.arange(t + 1)]
 
+    def nats(self, codes):
+        """Mean surprise at rows of symbols (N, M), nats an image, a Tensor."""
+        return cross_entropy(self(codes[:, :-1]), codes) * float(self.places)
 
-# %% 3.2 book/generative/vq_vae.md
-def prior_nats(self, codes):
-    """Mean surprise at rows of symbols (N, M), nats an image, a Tensor."""
-    return cross_entropy(self(codes[:, :-1]), codes) * float(self.places)
-
-
-def prior_sample(self, n, *, rng=None):
-    """Write n rows of symbols, (n, M)."""
-    rng = np.random.default_rng(rng)
-    codes = np.zeros((n, 0), int)
-    with no_grad():
-        for _ in range(self.places):
-            scores = self(codes).data[:, -1]  # (n, K)
-            noise = rng.gumbel(size=scores.shape)
-            codes = np.column_stack([codes, (scores + noise).argmax(axis=1)])
-    return codes
-
-
-CodePrior.nats, CodePrior.sample = prior_nats, prior_sample
+    def sample(self, n, *, rng=None):
+        """Write n rows of symbols, (n, M)."""
+        rng = np.random.default_rng(rng)
+        codes = np.zeros((n, 0), int)
+        with no_grad():
+            for _ in range(self.places):
+                scores = self(codes).data[:, -1]  # (n, K)
+                noise = rng.gumbel(size=scores.shape)
+                codes = np.column_stack([codes, (scores + noise).argmax(axis=1)])
+        return codes

@@ -88,6 +88,18 @@ class ConditionalMLP(Module):
         for p in self.outer.parameters():
             p.data[...] = 0
 
+    def forward(self, x, t, y=None):
+        """(N, D), (N,), (N,) -> (N, D)."""
+        if np.shape(t) != (len(x),):
+            raise ValueError(f"times {np.shape(t)} for {len(x)} rows")
+        rows = _class_rows(y, len(x), self.n_classes)
+        told = self.time(time_features(t)) + self.classes(rows)
+        told = functional.silu(told)  # (N, width)
+        h = self.inner(x)
+        for block in self.blocks:
+            h = block(h, told)
+        return self.outer(functional.silu(self.norm(h)))
+
 
 # %% 3.4 book/generative/denoising.md
 def _class_rows(y, n, n_classes):
@@ -101,22 +113,6 @@ def _class_rows(y, n, n_classes):
         raise ValueError(f"classes from {y.min()} to {y.max()}: want "
                          f"0 to {n_classes} (= no class)")
     return y
-
-
-def conditional_forward(self, x, t, y=None):
-    """(N, D), (N,), (N,) -> (N, D)."""
-    if np.shape(t) != (len(x),):
-        raise ValueError(f"times {np.shape(t)} for {len(x)} rows")
-    rows = _class_rows(y, len(x), self.n_classes)
-    told = self.time(time_features(t)) + self.classes(rows)
-    told = functional.silu(told)  # (N, width)
-    h = self.inner(x)
-    for block in self.blocks:
-        h = block(h, told)
-    return self.outer(functional.silu(self.norm(h)))
-
-
-ConditionalMLP.forward = conditional_forward
 
 
 # %% 3.4 book/generative/denoising.md

@@ -91,22 +91,17 @@ class GroupedQueryAttention(Module):
         self.k_proj, self.v_proj = (Linear(D, G * d, **new) for _ in "kv")
         self.o_proj = Linear(D, D, **new)
 
-
-# %% 2.2.4 book/deep_learning/modern_block.md
-def grouped(self, x, is_causal=True):
-    """Attend within `x` of shape (N, T, D)."""
-    (N, T, D), G = x.shape, self.num_kv_heads
-    shape = N, T, G, -1, D // self.num_heads
-    Q, K, V = (f(x).reshape(*shape).permute(0, 2, 3, 1, 4)
-               for f in (self.q_proj, self.k_proj, self.v_proj))
-    if self.base is not None:
-        Q, K = rotary(Q, base=self.base), rotary(K, base=self.base)
-    # Q (N, G, h / G, T, d), K and V (N, G, 1, T, d)
-    y = scaled_dot_product_attention(Q, K, V, is_causal=is_causal)
-    return self.o_proj(y.permute(0, 3, 1, 2, 4).reshape(N, T, D))
-
-
-GroupedQueryAttention.forward = grouped
+    def forward(self, x, is_causal=True):
+        """Attend within `x` of shape (N, T, D)."""
+        (N, T, D), G = x.shape, self.num_kv_heads
+        shape = N, T, G, -1, D // self.num_heads
+        Q, K, V = (f(x).reshape(*shape).permute(0, 2, 3, 1, 4)
+                   for f in (self.q_proj, self.k_proj, self.v_proj))
+        if self.base is not None:
+            Q, K = rotary(Q, base=self.base), rotary(K, base=self.base)
+        # Q (N, G, h / G, T, d), K and V (N, G, 1, T, d)
+        y = scaled_dot_product_attention(Q, K, V, is_causal=is_causal)
+        return self.o_proj(y.permute(0, 3, 1, 2, 4).reshape(N, T, D))
 
 
 # %% 2.2.4 book/deep_learning/modern_block.md

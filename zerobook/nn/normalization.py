@@ -51,17 +51,12 @@ class BatchNorm1d(Module):
         self.num_batches_tracked += self.training
         return y
 
-
-# %% 2.2.1 book/deep_learning/batch_norm.md
-def _batch_norm_told(self):
-    """Channels and options, as PyTorch tells them."""
-    affine = self.weight is not None
-    return (f"{self.num_features}, eps={self.eps}, "
-            f"momentum={self.momentum}, affine={affine}, bias={affine}, "
-            "track_running_stats=True")
-
-
-BatchNorm1d.extra_repr = _batch_norm_told
+    def extra_repr(self):
+        """Channels and options, as PyTorch tells them."""
+        affine = self.weight is not None
+        return (f"{self.num_features}, eps={self.eps}, "
+                f"momentum={self.momentum}, affine={affine}, bias={affine}, "
+                "track_running_stats=True")
 
 
 # %% 2.2.1 book/deep_learning/batch_norm.md
@@ -94,13 +89,8 @@ class GroupNorm(Module):
         return functional.group_norm(x, self.num_groups, self.weight,
                                      self.bias, self.eps)
 
-
-# %% 2.2.1 book/deep_learning/batch_norm.md
-def _told(self):
-    """Groups, channels and options, as PyTorch tells them."""
-    affine = self.weight is not None
-    return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
-            f"affine={affine}, bias={affine}")
-
-
-GroupNorm.extra_repr = _told
+    def extra_repr(self):
+        """Groups, channels and options, as PyTorch tells them."""
+        affine = self.weight is not None
+        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
+                f"affine={affine}, bias={affine}")

@@ -49,28 +49,22 @@ class Recurrent(Module):
         text += "" if self.bias else ", bias=False"
         return text + ", batch_first=True" * self.batch_first
 
+    def summed_bias(self):
+        """The two biases as one, zeros if there are none."""
+        if self.bias:
+            return self.bias_ih_l0 + self.bias_hh_l0
+        zeros = np.zeros(self.weight_hh_l0.shape[1], self.weight_hh_l0.dtype)
+        return functional.as_tensor(zeros, self.weight_hh_l0)
 
-# %% 2.2.2 book/deep_learning/recurrent.md
-def summed_bias(self):
-    """The two biases as one, zeros if there are none."""
-    if self.bias:
-        return self.bias_ih_l0 + self.bias_hh_l0
-    zeros = np.zeros(self.weight_hh_l0.shape[1], self.weight_hh_l0.dtype)
-    return functional.as_tensor(zeros, self.weight_hh_l0)
-
-
-def first_state(self, state, x):
-    """A state (1, N, H) without its first axis; zeros if there is none."""
-    if state is None:
-        state = np.zeros((1, x.shape[1], self.hidden_size), x.dtype)
-    state = functional.as_tensor(state, x)
-    if state.shape != (1, x.shape[1], self.hidden_size):
-        raise ValueError(f"state {state.shape} for {x.shape[1]} sequences, "
-                         f"not (1, {x.shape[1]}, {self.hidden_size})")
-    return state.reshape(state.shape[1:])
-
-
-Recurrent.summed_bias, Recurrent.first_state = summed_bias, first_state
+    def first_state(self, state, x):
+        """A state (1, N, H) without its first axis; zeros if there is none."""
+        if state is None:
+            state = np.zeros((1, x.shape[1], self.hidden_size), x.dtype)
+        state = functional.as_tensor(state, x)
+        if state.shape != (1, x.shape[1], self.hidden_size):
+            raise ValueError(f"state {state.shape} for {x.shape[1]} sequences, "
+                             f"not (1, {x.shape[1]}, {self.hidden_size})")
+        return state.reshape(state.shape[1:])
 
 
 # %% 2.2.2 book/deep_learning/recurrent.md

@@ -101,37 +101,28 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(D, dtype=dtype)
         self.drop = Dropout(dropout, rng=new["rng"])
 
+    def residual(self, x, norm, branch):
+        """Add what a branch says to what came in; the norm before or after."""
+        if self.norm_first:
+            return x + self.drop(branch(norm(x)))
+        return norm(x + self.drop(branch(x)))
 
-# %% 2.2.3 book/deep_learning/transformer.md
-def residual(self, x, norm, branch):
-    """Add what a branch says to what came in; the norm before or after."""
-    if self.norm_first:
-        return x + self.drop(branch(norm(x)))
-    return norm(x + self.drop(branch(x)))
+    def feed_forward(self, x):
+        """Two linear maps with a bend between, the same at every position."""
+        bend = self.activation
+        bend = bend if callable(bend) else getattr(functional, bend)
+        return self.linear2(self.drop(bend(self.linear1(x))))
 
+    def forward(self, src, src_mask=None, src_key_padding_mask=None,
+               is_causal=False):
+        """One block over `src` of shape (N, T, D); masks shut where True."""
 
-def feed_forward(self, x):
-    """Two linear maps with a bend between, the same at every position."""
-    bend = self.activation
-    bend = bend if callable(bend) else getattr(functional, bend)
-    return self.linear2(self.drop(bend(self.linear1(x))))
+        def look(x):
+            return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask,
+                                  is_causal=is_causal)[0]
 
-
-def encode(self, src, src_mask=None, src_key_padding_mask=None,
-           is_causal=False):
-    """One block over `src` of shape (N, T, D); masks shut where True."""
-
-    def look(x):
-        return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask,
-                              is_causal=is_causal)[0]
-
-    x = self.residual(src, self.norm1, look)
-    return self.residual(x, self.norm2, self.feed_forward)
-
-
-TransformerEncoderLayer.residual = residual
-TransformerEncoderLayer.feed_forward = feed_forward
-TransformerEncoderLayer.forward = encode
+        x = self.residual(src, self.norm1, look)
+        return self.residual(x, self.norm2, self.feed_forward)
 
 
 # %% 2.2.3 book/deep_learning/transformer.md
@@ -192,27 +183,22 @@ class TransformerDecoderLayer(TransformerEncoderLayer):
                                                  rng=rng, dtype=dtype)
         self.norm3 = LayerNorm(d_model, dtype=dtype)
 
+    def forward(self, tgt, memory, tgt_mask=None, memory_mask=None,
+               tgt_key_padding_mask=None, memory_key_padding_mask=None,
+               tgt_is_causal=False):
+        """One block over `tgt` (N, T, D), reading `memory` (N, S, D)."""
 
-# %% 2.2.3 book/deep_learning/transformer.md
-def decode(self, tgt, memory, tgt_mask=None, memory_mask=None,
-           tgt_key_padding_mask=None, memory_key_padding_mask=None,
-           tgt_is_causal=False):
-    """One block over `tgt` (N, T, D), reading `memory` (N, S, D)."""
+        def back(x):
+            return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask,
+                                  is_causal=tgt_is_causal)[0]
 
-    def back(x):
-        return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask,
-                              is_causal=tgt_is_causal)[0]
+        def across(x):
+            return self.multihead_attn(x, memory, memory, memory_key_padding_mask,
+                                       False, memory_mask)[0]
 
-    def across(x):
-        return self.multihead_attn(x, memory, memory, memory_key_padding_mask,
-                                   False, memory_mask)[0]
-
-    x = self.residual(tgt, self.norm1, back)
-    x = self.residual(x, self.norm2, across)
-    return self.residual(x, self.norm3, self.feed_forward)
-
-
-TransformerDecoderLayer.forward = decode
+        x = self.residual(tgt, self.norm1, back)
+        x = self.residual(x, self.norm2, across)
+        return self.residual(x, self.norm3, self.feed_forward)
 
 
 # %% 2.2.3 book/deep_learning/transformer.md

@@ -7,6 +7,8 @@ import symtable
 from dataclasses import dataclass, field
 from zerobook.press.judging import bound_imports, eager, judge
 from zerobook.press.judging import judge_calls, module_of, parsed
+from zerobook.press.methods import FUNCTIONS, attachments, movers
+from zerobook.press.methods import take_home
 from zerobook.press.reading import Problem
 
 
@@ -25,9 +27,13 @@ def assigned(target):
 # %% book/press/assembling.md
 def definitions(body, prefix=""):
     """Pairs (qualified name, node) of what statements define, in order."""
+    moving = [] if prefix else movers(body)
+    heads = {} if prefix else {
+        (one.owner, one.name): one.defs[0]
+        for one in attachments(body) if one.defs}
     for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if not overloads(node):
+        if isinstance(node, FUNCTIONS):
+            if not overloads(node) and node not in moving:
                 yield prefix + node.name, node
         elif isinstance(node, ast.ClassDef):
             yield prefix + node.name, node
@@ -35,8 +41,10 @@ def definitions(body, prefix=""):
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = getattr(node, "targets", None) or [node.target]
             for target in targets:
-                for name in assigned(target):
-                    yield prefix + ast.unparse(name), node
+                for inner in assigned(target):
+                    name = ast.unparse(inner)
+                    head = heads.get(tuple(name.split(".")), node)
+                    yield prefix + name, head
 
 
 def overloads(node):
@@ -198,6 +206,36 @@ def free_names(text):
 
 
 # %% book/press/assembling.md
+def check_methods(module, cells, moves):
+    """Complain where a page uses a method's name as a plain name."""
+    told = {}
+    for page, _, node in moves.told:
+        told.setdefault(page.path, set()).add(node.name)
+    for page, cell in cells:
+        if page.path in told:
+            tree = parsed(cell.code)
+            for name in sorted(told[page.path] & plain_names(cell, tree)):
+                _, line = first_use(name, [(cell, tree, ())])
+                module.complain(cell, line, (
+                    f"`{name}` is a method here, told in a cell of this "
+                    "page; it cannot be a plain name too"))
+
+
+def plain_names(cell, tree):
+    """Names that a cell binds or looks up, its attachments apart."""
+    lines = cell.code.split("\n")
+    own = [one.statement for one in attachments(tree.body)]
+    own += [d for node in movers(tree.body) for d in node.decorator_list
+            if overloads(node)]
+    for node in own:
+        first, last = node.lineno - 1, node.end_lineno
+        lines[first:last] = [""] * (last - first)
+    table = symtable.symtable("\n".join(lines), "cell", "exec")
+    return {*global_names(table), *bound_imports(tree),
+            *(name for name, _ in definitions(tree.body))}
+
+
+# %% book/press/assembling.md
 def too_early(parts):
     """Triples (cell, line, name) of what is needed before it is defined."""
     later = {}
@@ -272,16 +310,20 @@ def assemble(target, cells):
         cut(cell, tree, i == 0)
         for i, ((_, cell), tree) in enumerate(zip(cells, trees, strict=True))
     ]
-    lay_out(module, cells, cuts)
+    moves = take_home(cells, trees)
+    for cell, line, message in moves.problems:
+        module.complain(cell, line, message)
+    lay_out(module, cells, cuts, moves)
     parts = [(c, t, k[1]) for (_, c), t, k in zip(cells, trees, cuts)]
     check_definitions(module, parts)
+    check_methods(module, cells, moves)
     if not module.problems:
         check_names(module, parts)
     return module
 
 
 # %% book/press/assembling.md
-def lay_out(module, cells, cuts):
+def lay_out(module, cells, cuts, moves):
     """Write docstring, imports and bodies into `module`, in that order."""
     _, first = cells[0]
     lines = first.code.split("\n")
@@ -293,15 +335,58 @@ def lay_out(module, cells, cuts):
         module.add("")
     for text, page, line in imports:
         module.add(text, page, line)
-    for (page, cell), (_, _, body) in zip(cells, cuts, strict=True):
-        if not body:
+    for k, ((page, cell), (_, _, body)) in enumerate(zip(cells, cuts)):
+        ends = {home.end: home for home in moves.homes.values()
+                if home.cell is cell and home.blocks}
+        lay_cell(module, page, cell, closed_up(body, cell, moves.gone[k]), ends)
+
+
+def closed_up(body, cell, gone):
+    """Line numbers of a body without those that are gone."""
+    lines, kept = cell.code.split("\n"), []
+    for i in body:
+        empty = not lines[i].strip()
+        behind_a_gap = i > 0 and kept and kept[-1] != i - 1
+        if i in gone or empty and (not kept or behind_a_gap and all(
+                not lines[j].strip() for j in kept[-2:])):
             continue
-        lines = cell.code.split("\n")
-        for blank in ("", "") if module.lines else ("",):
-            module.add(blank)
-        module.add(signpost(page), page.path, cell.line)
-        for i in body:
-            module.add(lines[i], page.path, cell.code_line + i)
+        kept.append(i)
+    while kept and not lines[kept[-1]].strip():
+        kept.pop()
+    return kept
+
+
+# %% book/press/assembling.md
+def lay_cell(module, page, cell, body, ends):
+    """Write one cell below its signpost, classes with what moves in."""
+    lines, marked = cell.code.split("\n"), None
+    for i in body:
+        if marked is not page and not lines[i].strip():
+            continue
+        if marked is not page:
+            for blank in ("", "") if module.lines else ("",):
+                module.add(blank)
+            module.add(signpost(page), page.path, cell.line)
+        marked = page
+        module.add(lines[i], page.path, cell.code_line + i)
+        if i + 1 in ends:
+            marked = move_in(module, ends[i + 1], page)
+
+
+def move_in(module, home, page):
+    """Write what a class gets at its end; return the page of the last."""
+    rows = 2
+    for block in home.blocks:
+        if page is not block[0].page or max(rows, len(block)) > 1:
+            module.add("")
+        if page is not block[0].page:
+            page = block[0].page
+            mark = home.indent + signpost(page)
+            module.add(mark, page.path, block[0].cell.line)
+        for text, _, cell, number in block:
+            module.add(text, page.path, cell.code_line + number - 1)
+        rows = len(block)
+    return page
 
 
 # %% book/press/assembling.md

@@ -138,7 +138,7 @@ def by_module(book, name):
 
 
 # %% book/press/where.md
-SIGNPOST = re.compile(r"# %% (?:[\d.]+ )?(\S+\.md)$")
+SIGNPOST = re.compile(r" *# %% (?:[\d.]+ )?(\S+\.md)$")
 
 
 def target_of(book, path):
