@@ -107,7 +107,7 @@ def test_repr_shows_value_and_gradient():
     assert repr(Value(math.pi)) == "Value(3.142, grad=0)"
 
 
-def test_the_engine_has_the_seventy_lines_that_its_page_promises():
+def test_the_engine_has_the_sixty_lines_that_its_page_promises():
     import ast
     import inspect
 
@@ -122,4 +122,4 @@ def test_the_engine_has_the_seventy_lines_that_its_page_promises():
                 words |= set(range(text.lineno, text.end_lineno + 1))
     lines = [line for number, line in enumerate(source.split("\n"), start=1)
              if line.strip() and line[0] != "#" and number not in words]
-    assert 60 <= len(lines) <= 80
+    assert 50 <= len(lines) <= 65

@@ -468,7 +468,7 @@ def judge(nodes):
                                "first call must say retain_graph=True")
         for tensor in node.saved:
             if tensor is not None and tensor._version[0] > node.time:
-                name = node.rule.__qualname__.partition(".")[0]
+                name = node.rule.__qualname__.partition(".<")[0]
                 raise RuntimeError(
                     f"{name} needs an array of shape {tensor.shape} as it "
                     "was, but it was changed since, by an optimiser's step "

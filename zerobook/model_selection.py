@@ -220,8 +220,22 @@ def _passed_on(name):
     return property(get, doc=f"`{name}` of the best model.")
 
 
+class _AsksTheBest:
+    """The answers of a search, all of them those of its best model."""
+
+    predict = _passed_on("predict")
+    predict_proba = _passed_on("predict_proba")
+    decision_function = _passed_on("decision_function")
+    transform = _passed_on("transform")
+    score = _passed_on("score")
+    classes_ = _passed_on("classes_")
+    n_features_in_ = _passed_on("n_features_in_")
+    feature_names_in_ = _passed_on("feature_names_in_")
+    _estimator_type = _passed_on("_estimator_type")
+
+
 # %% 1.1.4 book/foundations/regularisation.md
-class GridSearchCV(BaseEstimator):
+class GridSearchCV(_AsksTheBest, BaseEstimator):
     """Choose arguments by cross-validation, then fit with the best.
 
     Derived in section 1.1.4.
@@ -266,16 +280,6 @@ class GridSearchCV(BaseEstimator):
         self.scoring = scoring
         self.cv = cv
         self.refit = refit
-
-    predict = _passed_on("predict")
-    predict_proba = _passed_on("predict_proba")
-    decision_function = _passed_on("decision_function")
-    transform = _passed_on("transform")
-    score = _passed_on("score")
-    classes_ = _passed_on("classes_")
-    n_features_in_ = _passed_on("n_features_in_")
-    feature_names_in_ = _passed_on("feature_names_in_")
-    _estimator_type = _passed_on("_estimator_type")
 
     def fit(self, X, y):
         """Score every combination by folds, then refit the best to all rows.

@@ -86,7 +86,7 @@ class Value:
         return _value(b) * a**-1
 
     def backward(self):
-        """Add to each ancestor's `grad` how much this number moves per unit of it."""
+        """Add to each ancestor's `grad` how much this one moves per unit of it."""
         arrived = {id(self): 1.0}
         for node in reversed(ancestors(self)):
             g = arrived[id(node)]

@@ -338,7 +338,8 @@ def lay_out(module, cells, cuts, moves):
     for k, ((page, cell), (_, _, body)) in enumerate(zip(cells, cuts)):
         ends = {home.end: home for home in moves.homes.values()
                 if home.cell is cell and home.blocks}
-        lay_cell(module, page, cell, closed_up(body, cell, moves.gone[k]), ends)
+        body = closed_up(body, cell, moves.gone[k])
+        lay_cell(module, page, cell, body, ends)
 
 
 def closed_up(body, cell, gone):

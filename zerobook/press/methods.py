@@ -365,6 +365,22 @@ def strays(cell, tree):
                 yield cell, node.lineno, (
                     f"`{node.name}` is a method of no class: attach it in "
                     "its own cell, or name its first argument otherwise")
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and odd(node):
+            yield cell, node.lineno, (
+                f"`{ast.unparse(node)}`: say `Class.name = name`, one name "
+                "of a class for one function")
+
+
+def odd(node):
+    """Whether an assignment gives a class something in an unknown form."""
+    targets = getattr(node, "targets", None) or [node.target]
+    leaves = [n for target in targets for n in ast.walk(target)
+              if isinstance(n, ast.Name | ast.Attribute)
+              and isinstance(n.ctx, ast.Store)]
+    if not any(isinstance(leaf, ast.Attribute) for leaf in leaves):
+        return False
+    known = isinstance(node, ast.Assign) and len(pairs(node)) == len(leaves)
+    return not (known and all(is_attribute(t) for t, _ in pairs(node)))
 
 
 def lonely_equals(home):
@@ -405,11 +421,14 @@ def take_home(cells, trees):
 def take_one(one, moves, page, cell, body, k):
     """Plan one attachment of the cell number `k`."""
     home, number = moves.homes.get(one.owner), one.statement.lineno
-    if home is None or home.place > (k, number):
-        return  # no class stands above: refused elsewhere
-    lines = cell.code.split("\n")
-    rows = why_not_its_class(home.node, one.name)
-    rows = rows or rows_of(one, home, body, lines, moves)
+    if home is None and one.owner in moves.later:
+        rows = f"{one.owner} is not written as a class in this module"
+    elif home is None or home.place > (k, number) or odd(one.statement):
+        return  # refused elsewhere
+    else:
+        lines = cell.code.split("\n")
+        rows = why_not_its_class(home.node, one.name)
+        rows = rows or rows_of(one, home, body, lines, moves)
     if isinstance(rows, str):
         said = f"{one.owner}.{one.name} = {ast.unparse(one.value)}"
         moves.problems.append((cell, number, f"`{said}`: {rows}"))

@@ -2,6 +2,7 @@
 """Recorded runs: what is too long for a build, and whether it still holds."""
 
 import ast
+import copy
 import functools
 import hashlib
 import importlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from zerobook.press.assembling import definitions
 from zerobook.press.execute import closure, data_of, essence, said
 from zerobook.press.execute import versions, without_docstrings
+from zerobook.press.methods import FUNCTIONS, name_of
 from zerobook.press.reading import read_book
 from zerobook.press.writing import replace
 
@@ -55,6 +57,8 @@ def mentioned(tree):
             words.add(getattr(node, field, None))
         if isinstance(node, ast.alias) and node.asname:
             words |= set(node.name.split("."))
+        if isinstance(node, ast.ClassDef):
+            words.add(node.name)
     return {word for word in words if isinstance(word, str)}
 
 
@@ -66,10 +70,28 @@ def pieces(path):
     for node in bare(path).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             found += [(a.asname, a) for a in node.names if a.asname]
+        elif isinstance(node, ast.ClassDef):
+            found += pieces_of_class(node)
         else:
             found += [(name, inner) for name, inner in definitions([node])
                       if inner is node]
     return found
+
+
+def pieces_of_class(node):
+    """A class without its methods, then each method and second name."""
+    found, rest = [], []
+    for inner in node.body:
+        if isinstance(inner, FUNCTIONS):
+            found.append((f"{node.name}.{inner.name}", inner))
+        elif isinstance(inner, ast.Assign) and name_of(inner.value):
+            found += [(f"{node.name}.{name}", inner)
+                      for name, _ in definitions([inner])]
+        else:
+            rest.append(inner)
+    whole = copy.copy(node)
+    whole.body = rest
+    return [(node.name, whole), *found]
 
 
 # %% book/press/recording.md
