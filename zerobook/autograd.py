@@ -58,6 +58,8 @@ class Tensor:
         self._node, self._version = None, [0]
         self._owned, self._buffer = False, None
 
+    data = property(operator.attrgetter("_data"),
+                    lambda self, array: assign(self, array))
     shape = property(operator.attrgetter("_data.shape"))
     dtype = property(operator.attrgetter("_data.dtype"))
     ndim = property(operator.attrgetter("_data.ndim"))
@@ -99,18 +101,6 @@ class Tensor:
         """Add ``a @ b`` to the gradient, without a copy where that is possible."""
         if self.requires_grad:
             self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
-
-    @property
-    def data(self):
-        """The array; it may be another one, or the same one after a change."""
-        return self._data
-
-    @data.setter
-    def data(self, array):
-        self._data = np.asarray(array)
-        if self._data.dtype.kind not in "fiub":
-            raise TypeError(f"a tensor holds numbers, not {array!r:.60}")
-        increment_version(self)
 
     def backward(self, gradient=None, retain_graph=False):
         """Send a gradient back to every leaf; it adds to what is there.
@@ -394,6 +384,7 @@ def grad_enabled():
     return _mode.enabled
 
 
+# %% 2.1.1 book/deep_learning/autograd.md
 def from_op(data, parents, backward, saved=None):
     """Record an operation: its result, its inputs, its way back.
 
@@ -481,6 +472,14 @@ def increment_version(*tensors):
     now = next(_clock)
     for tensor in tensors:
         tensor._version[0] = now
+
+
+def assign(tensor, array):
+    """Give a tensor another array, or the same one after a change."""
+    tensor._data = np.asarray(array)
+    if tensor._data.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds numbers, not {array!r:.60}")
+    increment_version(tensor)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.press.conftest import cell, chapter
 from zerobook.press import execute, recording
+from zerobook.press.assembling import assemble_all
 from zerobook.press.reading import Page, read_book
 from zerobook.press.writing import tangle
 
@@ -42,7 +43,7 @@ class Tensor:
         self.data = data
 
 
-def times(self, other):
+def __mul__(self, other):
     return Tensor(self.data * other.data * SCALE)
 
 
@@ -50,7 +51,7 @@ def minus(self, other):
     return Tensor(subtract(self.data, other.data))
 
 
-Tensor.__mul__ = times
+Tensor.__mul__ = __mul__
 Tensor.minus = minus
 """
 EXPERIMENT = """
@@ -107,14 +108,10 @@ def edit(root, file, old, new):
     if file.startswith("book/"):
         texts = read_book(root)
         assert not texts.problems
-        for page, c in texts.cells():
-            del page
-            target = root / c.target
-            if c.target == "zerobook/experiments/sums.py":
-                target.write_text(c.code)
-        both = [c.code for _, c in texts.cells()
-                if c.target == "zerobook/numbers.py"]
-        (root / "zerobook/numbers.py").write_text("\n".join(both))
+        for target, module in assemble_all(texts.pages).items():
+            if target in ("zerobook/experiments/sums.py",
+                          "zerobook/numbers.py"):
+                (root / target).write_text(module.text)
     forget()
 
 

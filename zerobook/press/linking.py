@@ -8,6 +8,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from zerobook.press.assembling import definitions
 from zerobook.press.judging import module_of, origin
+from zerobook.press.methods import movers
 from zerobook.press.routes import split_dotted, tree_of, walk_imports
 
 
@@ -82,6 +83,8 @@ def take_imports(tree, code, known, aliases, modules):
 def take_definitions(cell, tree, known, aliases):
     """Note what a cell itself binds, for the book or against it."""
     names = {name for name, _ in definitions(tree.body) if "." not in name}
+    for node in movers(tree.body):  # a method's name, on the page only
+        known.pop(node.name, None)
     for name in names:
         aliases.pop(name, None)
         known.pop(name, None)
