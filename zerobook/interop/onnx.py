@@ -151,7 +151,7 @@ RULES = {
 def write_module(w, module, x, path=""):
     """Write a module that reads `x`; the name of what comes out."""
     if type(module) is nn.Sequential:
-        for name, child in module.named_children():
+        for name, child in module._modules.items():
             x = write_module(w, child, x, f"{path}.{name}".lstrip("."))
         return x
     if type(module) not in RULES:
