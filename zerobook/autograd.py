@@ -333,6 +333,65 @@ class Tensor:
         """Two axes exchanged."""
         return swapaxes(self, i, j)
 
+    def to(self, dtype):
+        """The entries in another type; "cpu" is where they are already."""
+        if dtype == "cpu" or np.dtype(dtype) == self.dtype:
+            return self
+        data, end = self.data.astype(dtype), self.node
+        if data.dtype.kind != "f":
+            return Tensor(data)
+        return from_op(data, (self,), lambda g: end.accumulate(g), saved=())
+
+    def clone(self):
+        """A copy of the entries, with the history."""
+        end = self.node
+        return from_op(self.data.copy(), (self,),
+                       lambda g: end.accumulate(g), saved=())
+
+    def requires_grad_(self, requires_grad=True):
+        """From now on `backward` leaves a gradient here, or it does not."""
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"{self.dtype} has no gradient; only floats do")
+        if not requires_grad and self._node is not None:
+            raise RuntimeError("this tensor was computed: use detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def any(self, axis=None, keepdims=False):
+        """Whether one entry along `axis` is true, or is not 0."""
+        return any_(self, axis, keepdims)
+
+    def all(self, axis=None, keepdims=False):
+        """Whether every entry along `axis` is true, or is not 0."""
+        return all_(self, axis, keepdims)
+
+    def float(self): return self.to(np.float32)
+    def double(self): return self.to(np.float64)
+    def long(self): return self.to(np.int64)
+    def __and__(self, b): return Tensor(self.data & as_index(b))
+    def __or__(self, b): return Tensor(self.data | as_index(b))
+    def __invert__(self): return Tensor(~self.data)
+    def tolist(self): return self.data.tolist()
+    def numel(self): return self.data.size
+    def dim(self): return self.data.ndim
+
+    def view(self, *shape):
+        """The same entries in another shape; -1 stands for what is left."""
+        return reshape(self, *shape)
+
+    def matmul(self, b):
+        """``a @ b``: the last two axes are matrices, those before are a batch."""
+        return matmul(self, b)
+
+    def pow(self, n):
+        """``a ** n`` for a number `n`; `power_of` if it is none."""
+        return power(self, n)
+
+    def __iadd__(self, b): return in_place(self, b, add)
+    def __isub__(self, b): return in_place(self, b, subtract)
+    def __imul__(self, b): return in_place(self, b, multiply)
+    def __itruediv__(self, b): return in_place(self, b, divide)
+
 
 # %% 2.1.1 book/deep_learning/autograd.md
 _clock = itertools.count(1)
@@ -989,3 +1048,30 @@ def einsum(equation, *tensors):
             to.accumulate(np.broadcast_to(grad, to.shape))
 
     return from_op(y, tensors, backward)
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def any_(a, axis=None, keepdims=False):
+    """Whether one entry along `axis` is true, or is not 0."""
+    return Tensor(np.any(a.data, axis, keepdims=keepdims))
+
+
+def all_(a, axis=None, keepdims=False):
+    """Whether every entry along `axis` is true, or is not 0."""
+    return Tensor(np.all(a.data, axis, keepdims=keepdims))
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def in_place(a, b, operation):
+    """``a -= b`` and its like: a leaf with a gradient keeps its array."""
+    if a._node is not None or not a.requires_grad:
+        return NotImplemented  # Python goes on with a = a - b
+    if grad_enabled():
+        raise RuntimeError("a leaf that requires a gradient is changed "
+                           "in place only within no_grad()")
+    new = operation(a, b).data
+    if new.shape != a.shape:
+        raise ValueError(f"{a.shape} cannot become {new.shape} in place")
+    a.data[...] = new
+    increment_version(a)
+    return a

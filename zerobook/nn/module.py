@@ -1,6 +1,8 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """What all layers share: they find their parameters, and each has a name."""
 
+import collections
+import operator
 import numpy as np
 from zerobook.autograd import Tensor
 from zerobook.autograd import increment_version
@@ -46,17 +48,23 @@ class Module:
     def __call__(self, *inputs, **options):
         return self.forward(*inputs, **options)
 
-    def named_children(self):
-        """Pairs (name, module) of the modules held directly."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
+    @property
+    def _modules(self):
+        """The modules held directly, by name."""
+        held = vars(self).items()
+        return {k: v for k, v in held if isinstance(v, Module)}
 
-    def named_modules(self, prefix=""):
-        """Pairs (name, module): this one, and all below it."""
-        yield prefix.rstrip("."), self
-        for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}{name}.")
+    def named_modules(self, prefix="", remove_duplicate=True, memo=None):
+        """Pairs (name, module): this one and all below it, each once."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        before = f"{prefix}." if prefix else ""
+        for name, child in self._modules.items():
+            yield from child.named_modules(before + name, remove_duplicate, memo)
 
     def named_parameters(self):
         """Pairs (dotted name, Parameter), each parameter once."""
@@ -68,15 +76,22 @@ class Module:
 
     def modules(self):
         """This module and all below it, each once."""
-        found = {id(m): m for _, m in self.named_modules()}
-        return list(found.values())
+        return [module for _, module in self.named_modules()]
 
     def parameters(self):
         """All parameters, each once."""
         return [p for _, p in self.named_parameters()]
 
+    def named_children(self):
+        """Pairs (name, module) of the modules held directly, each once."""
+        seen = set()
+        for name, child in self._modules.items():
+            if child not in seen:
+                seen.add(child)
+                yield name, child
+
     def children(self):
-        """The modules held directly."""
+        """The modules held directly, each once."""
         return [child for _, child in self.named_children()]
 
     def zero_grad(self):
@@ -107,7 +122,7 @@ class Module:
     def __repr__(self):
         """The tree of parts, as PyTorch prints it."""
         extra, lines = self.extra_repr(), []
-        for name, child in self.named_children():
+        for name, child in self._modules.items():
             lines.append(f"({name}): {child!r}".replace("\n", "\n  "))
         if extra and lines:
             lines.insert(0, extra)
@@ -116,7 +131,7 @@ class Module:
 
     def apply(self, f):
         """Call `f` with every part, the module itself last."""
-        for child in dict.fromkeys(self.children()):
+        for child in self.children():
             child.apply(f)
         f(self)
         return self
@@ -159,7 +174,7 @@ class Module:
 
     def get_submodule(self, path):
         """The module of a dotted name, as `named_modules` gives it."""
-        found = dict(self.named_modules())
+        found = dict(self.named_modules(remove_duplicate=False))
         if path not in found:
             raise AttributeError(f"{type(self).__name__} holds no module {path!r}")
         return found[path]
@@ -192,7 +207,7 @@ class Module:
 
         Returns
         -------
-        missing, unexpected : list of str
+        missing_keys, unexpected_keys : list of str
 
         Raises
         ------
@@ -215,7 +230,7 @@ class Module:
         for name in new:
             mine[name][...] = new[name]
         increment_version(*self.parameters())
-        return missing, unexpected
+        return IncompatibleKeys(missing, unexpected)
 
     def add_module(self, name, module):
         """Hold a module as the attribute `name`, which may be any text."""
@@ -245,7 +260,7 @@ class Module:
 def _named(root, wanted, shared):
     """Pairs (dotted name, value) of parameters or buffers."""
     seen = set()
-    for prefix, module in root.named_modules():
+    for prefix, module in root.named_modules("", not shared):
         for name, value in vars(module).items():
             if wanted(module, name, value):
                 if shared or id(value) not in seen:
@@ -262,6 +277,11 @@ def _float(module):
 def _double(module):
     """Change the parameters and buffers to float64."""
     return module.to(np.float64)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+IncompatibleKeys = collections.namedtuple(
+    "IncompatibleKeys", "missing_keys unexpected_keys")
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -313,14 +333,41 @@ class ModuleList(Module):
         return self
 
     def __len__(self):
-        return len(self.children())
+        return len(self._modules)
 
     def __iter__(self):
-        return iter(self.children())
+        return iter(self._modules.values())
 
     def __getitem__(self, i):
-        found = self.children()[i]
+        found = list(self)[i]
         return type(self)().extend(found) if isinstance(i, slice) else found
+
+    def __setitem__(self, i, module):
+        setattr(self, list(self._modules)[operator.index(i)],
+                as_module(module, f"{type(self).__name__}[{i}]"))
+
+    def __delitem__(self, i):
+        kept = list(self)
+        del kept[i]
+        for name in self._modules:
+            delattr(self, name)
+        self.extend(kept)
+
+    def insert(self, index, module):
+        """Put a module before the one at `index`; those behind it move."""
+        as_module(module, f"{type(self).__name__}[{index}]")
+        modules = list(self)
+        modules.insert(index, module)
+        del self[:]
+        self.extend(modules)
+
+    def pop(self, index):
+        """Take the module at `index` out of the list and return it."""
+        module = self[operator.index(index)]
+        del self[index]
+        return module
+
+    __iadd__ = extend
 
     def __repr__(self):
         """As `repr`, with neighbours that look alike in one line."""
@@ -369,25 +416,25 @@ class ModuleDict(Module):
         self.add_module(name, module)
 
     def __getitem__(self, name):
-        return dict(self.named_children())[name]
+        return self._modules[name]
 
     def __delitem__(self, name):
         del vars(self)[name]
 
     def __len__(self):
-        return len(self.children())
+        return len(self._modules)
 
     def __iter__(self):
-        return iter(dict(self.named_children()))
+        return iter(self._modules)
 
     def keys(self):
         """The names."""
-        return dict(self.named_children()).keys()
+        return self._modules.keys()
 
     def values(self):
         """The modules."""
-        return dict(self.named_children()).values()
+        return self._modules.values()
 
     def items(self):
         """Pairs of name and module."""
-        return dict(self.named_children()).items()
+        return self._modules.items()
