@@ -365,15 +365,9 @@ class Tensor:
         """Whether every entry along `axis` is true, or is not 0."""
         return all_(self, axis, keepdims)
 
-    def float(self): return self.to(np.float32)
-    def double(self): return self.to(np.float64)
-    def long(self): return self.to(np.int64)
     def __and__(self, b): return Tensor(self.data & as_index(b))
     def __or__(self, b): return Tensor(self.data | as_index(b))
     def __invert__(self): return Tensor(~self.data)
-    def tolist(self): return self.data.tolist()
-    def numel(self): return self.data.size
-    def dim(self): return self.data.ndim
 
     def view(self, *shape):
         """The same entries in another shape; -1 stands for what is left."""
@@ -386,6 +380,30 @@ class Tensor:
     def pow(self, n):
         """``a ** n`` for a number `n`; `power_of` if it is none."""
         return power(self, n)
+
+    def float(self):
+        """The entries as float32."""
+        return float_(self)
+
+    def double(self):
+        """The entries as float64."""
+        return self.to(np.float64)
+
+    def long(self):
+        """The entries as int64."""
+        return self.to(np.int64)
+
+    def tolist(self):
+        """The entries as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def numel(self):
+        """The number of entries."""
+        return self.data.size
+
+    def dim(self):
+        """The number of axes."""
+        return self.data.ndim
 
     def __iadd__(self, b): return in_place(self, b, add)
     def __isub__(self, b): return in_place(self, b, subtract)
@@ -1059,6 +1077,12 @@ def any_(a, axis=None, keepdims=False):
 def all_(a, axis=None, keepdims=False):
     """Whether every entry along `axis` is true, or is not 0."""
     return Tensor(np.all(a.data, axis, keepdims=keepdims))
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def float_(a):
+    """The entries as float32."""
+    return a.to(np.float32)
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md

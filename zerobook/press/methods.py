@@ -282,6 +282,7 @@ def span(body, node, lines):
     return range(start, end)
 
 
+# %% book/press/methods.md
 def shares_its_line(body, node):
     """Whether another statement stands on a line of this one."""
     return any(
@@ -418,6 +419,7 @@ def take_home(cells, trees):
     return moves
 
 
+# %% book/press/methods.md
 def take_one(one, moves, page, cell, body, k):
     """Plan one attachment of the cell number `k`."""
     home, number = moves.homes.get(one.owner), one.statement.lineno
