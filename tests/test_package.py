@@ -692,7 +692,8 @@ def test_the_source_archive_can_build_the_book(dist):
     with tarfile.open(path) as archive:
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
-                   "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   "constraints/py312.txt", "tools/set_up.py", "setup.py",
+                   "tests/conftest.py",
                    "book/_data/book_prose.txt",
                    *(str(page.relative_to(ROOT)) for page in pages()),
                    *(str(f.relative_to(ROOT)) for f in ROOT.glob("runs/*.*"))):
