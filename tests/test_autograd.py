@@ -502,6 +502,10 @@ MORE = {
     "no arrow": lambda t, m: m.einsum("abc,bcd", t, t.transpose(0, 2)
                                       .transpose(0, 1)),
     "all": lambda t, m: m.einsum("abc->", t),
+    "clone": lambda t, m: t.clone() * t, "view": lambda t, m: t.view(-1, 2),
+    "pow": lambda t, m: t.pow(3),
+    "matmul": lambda t, m: t.matmul(t.transpose(1, 2)),
+    "to": lambda t, m: t.to("cpu") * 2,
 }
 
 
@@ -558,6 +562,66 @@ def test_a_quotient_is_rounded_once():
 def test_more_operations_name_what_they_refuse(wrong, error, words):
     with pytest.raises(error, match=words):
         wrong(Tensor([1.0, 2.0, 3.0]))
+
+
+# ---- kind: what PyTorch does in place is done in place, or is refused
+
+
+PLACES = {
+    "+=": operator.iadd, "-=": operator.isub,
+    "*=": operator.imul, "/=": operator.itruediv,
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_leaf_is_changed_in_its_own_array_as_pytorchs_is(name):
+    for make, m in ((Tensor, autograd), (torch.tensor, torch)):
+        w = make([1.0, 2.0], requires_grad=True)
+        model, y = [w], (w * w).sum()
+        with pytest.raises(RuntimeError, match="in-place|in place"):
+            PLACES[name](w, 4.0)
+        with m.no_grad():
+            same = PLACES[name](w, make([4.0, 8.0]))
+        assert same is w and w.requires_grad and w.is_leaf
+        assert model[0].tolist() == PLACES[name](
+            np.array([1.0, 2.0]), np.array([4.0, 8.0])).tolist()
+        with pytest.raises(RuntimeError, match="modified|changed"):
+            y.backward()
+        with m.no_grad(), pytest.raises((RuntimeError, ValueError)):
+            PLACES[name](w, make([[1.0, 2.0]] * 3))
+        loss, z = w.sum(), (w * 2).sum()
+        loss += z
+        loss.backward()
+        assert w.grad.tolist() == [3.0, 3.0]
+
+
+def test_types_and_truth_values_are_pytorchs():
+    for make, m in ((Tensor, np), (torch.tensor, torch)):
+        x = make([[1.5, 0.0], [2.0, -3.0]])
+        assert x.long().tolist() == [[1, 0], [2, -3]]
+        assert x.long().dtype == m.int64 and x.double().dtype == m.float64
+        assert x.numel() == 4 and x.dim() == 2 and x.float() is x
+        for axis in (None, 0, 1):
+            where = () if axis is None else (axis,)
+            assert (x > 0).any(*where).tolist() == np.any(
+                np.array(x.tolist()) > 0, axis).tolist()
+            assert (x > 0).all(*where).tolist() == np.all(
+                np.array(x.tolist()) > 0, axis).tolist()
+        both = ((x > 0) & (x < 2)) | ~(x > -1)
+        assert both.tolist() == [[True, False], [False, True]]
+        assert x.requires_grad_() is x and x.requires_grad
+        assert not x.requires_grad_(False).requires_grad
+        with pytest.raises((RuntimeError, TypeError)):
+            make([1, 2]).requires_grad_()
+        with pytest.raises(RuntimeError):
+            (x.requires_grad_() * 2).requires_grad_(False)
+        assert not x.long().requires_grad
+        w = make([1.0, 2.0], requires_grad=True)
+        (w.double() * w.double() * 3).sum().backward()
+        assert w.grad.dtype == w.dtype and w.grad.tolist() == [6.0, 12.0]
+        copy = x.clone()
+        copy.data[0] = 7.0
+        assert x.tolist()[0] == [1.5, 0.0] and not copy.is_leaf
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -73,7 +73,8 @@ class Killer:
     def install(self):
         self.true_open = builtins.open
         builtins.open = self.call(self.open)
-        for name in ("fsync", "replace", "open", "close", "unlink"):
+        for name in ("fsync", "replace", "open", "close", "unlink", "mkdir",
+                     "rename", "rmdir"):
             setattr(os, name, self.call(getattr(os, name)))
 
 

@@ -203,6 +203,10 @@ SPECIAL = {
     "plain": {}, "ignored": {"ignore_index": 2},
     "smoothed": {"label_smoothing": 0.1}, "weighted": {"weight": 1},
     "all": {"ignore_index": 1, "label_smoothing": 0.3, "weight": 1},
+    "sum": {"reduction": "sum"}, "none": {"reduction": "none"},
+    "all of each": {"ignore_index": 1, "label_smoothing": 0.3, "weight": 1,
+                    "reduction": "none"},
+    "all summed": {"label_smoothing": 0.3, "weight": 1, "reduction": "sum"},
 }
 
 
@@ -234,6 +238,11 @@ def test_cross_entropy_with_options_is_pytorchs(options, target):
 def test_cross_entropy_refuses_what_are_no_classes(y, error, options):
     with pytest.raises(error):
         F.cross_entropy(np.zeros((2, 3)), y, **options)
+
+
+def test_an_unknown_reduction_is_refused():
+    with pytest.raises(ValueError, match="'average'"):
+        F.cross_entropy(np.zeros((2, 3)), [0, 1], reduction="average")
 
 
 def test_a_tensor_of_targets_is_taken():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zerobook import datasets, nn, persistence, records, safetensors
+from zerobook.gpt_command import run
 from zerobook.interop import huggingface
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.tokenizers import (
@@ -52,6 +53,18 @@ def checkpoint(folder):
     return made.load
 
 
+def text(folder):
+    (folder / "t.txt").write_text("a b")
+    return lambda: run.read_text(folder / "t.txt")
+
+
+def gpt_run(folder):
+    (folder / "t.txt").write_text("abc " * 99)
+    run.begin([folder / "t.txt"], folder / "out", run.Settings(
+        width=4, heads=1, layers=1, context=4, tokenizer="bytes"))
+    return lambda: run.go_on(folder / "out")
+
+
 def record(folder):
     (folder / "r.safetensors").write_bytes(b"")
     (folder / "r.json").write_text('{"results": {}, "arrays": "12"}')
@@ -77,6 +90,10 @@ READERS = {  # the kind: every file of ours that a clone may lack
         ["m.npz"]),
     "an IDX file": (
         lambda folder: lambda: datasets.read_idx(folder / "i"), ["i"]),
+    "a text": (text, ["t.txt"]),
+    "a run of a gpt": (gpt_run, [
+        "out/training/run.json", "out/training/text.safetensors",
+        "out/training/checkpoint.safetensors", "out/tokenizer.json"]),
     "a record": (record, ["r.json", "r.safetensors"]),
 }
 
@@ -88,6 +105,6 @@ def test_a_pointer_is_called_one_and_the_remedy_is_named(
         reader, name, tmp_path):
     read = READERS[reader][0](tmp_path)
     (tmp_path / name).write_text(POINTER)
-    with pytest.raises(ValueError, match=f"{name}: a Git LFS pointer.* `git "
+    with pytest.raises((ValueError, run.Complaint), match=f"{name}: a Git LFS pointer.* `git "
                        "lfs pull` fetches it"):
         read()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from oracles import oracle
 
 from zerobook.datasets import make_blobs
+from zerobook import mixture
 from zerobook.mixture import (
     CountGaussians,
     GaussianMixture,
@@ -77,6 +78,32 @@ def test_it_climbs_to_where_scikit_learn_climbs_from_the_same_start():
     assert np.allclose(ours.covariances_, other.covariances_, atol=1e-2)
     assert np.allclose(ours.score_samples(X), other.score_samples(X),
                        atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:no convergence")
+@pytest.mark.parametrize("tol", [{}, {"tol": 1e-4}, {"tol": 1e-5}], ids=str)
+def test_it_stops_at_the_first_round_that_gains_less_than_tol(
+        tol, monkeypatch):
+    X, _ = make_blobs(300, n_features=3, centers=4, rng=0)
+    X = X + np.random.default_rng(1).normal(0, 3, X.shape)  # slow to settle
+    bounds, true = [], expectation
+
+    def noted(*arguments):
+        R, log_p = true(*arguments)
+        bounds.append(log_p.mean())
+        return R, log_p
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mixture, "expectation", noted)
+        GaussianMixture(4, tol=0, max_iter=300, random_state=0).fit(X)
+    gains = np.diff(bounds)
+    wanted = 2 + np.flatnonzero(gains < tol.get("tol", 1e-3))[0]
+    model = GaussianMixture(4, max_iter=300, random_state=0, **tol).fit(X)
+    assert model.converged_ and model.n_iter_ == wanted
+    assert model.lower_bound_ == bounds[wanted - 1]
+    for factor in 10, 0.1:  # so far apart that another tol is seen
+        near = tol.get("tol", 1e-3) * factor
+        assert 2 + np.flatnonzero(gains < near)[0] != wanted
 
 
 def test_one_component_is_the_fit_of_one_gaussian():

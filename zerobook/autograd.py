@@ -934,3 +934,80 @@ def einsum(equation, *tensors):
             to.accumulate(np.broadcast_to(grad, to.shape))
 
     return from_op(y, tensors, backward)
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def to(self, dtype):
+    """The entries in another type; "cpu" is where they are already."""
+    if dtype == "cpu" or np.dtype(dtype) == self.dtype:
+        return self
+    data, end = self.data.astype(dtype), self.node
+    if data.dtype.kind != "f":
+        return Tensor(data)
+    return from_op(data, (self,), lambda g: end.accumulate(g), saved=())
+
+
+def clone(self):
+    """A copy of the entries, with the history."""
+    end = self.node
+    return from_op(self.data.copy(), (self,),
+                   lambda g: end.accumulate(g), saved=())
+
+
+def requires_grad_(self, requires_grad=True):
+    """From now on `backward` leaves a gradient here, or it does not."""
+    if requires_grad and self.dtype.kind != "f":
+        raise TypeError(f"{self.dtype} has no gradient; only floats do")
+    if not requires_grad and self._node is not None:
+        raise RuntimeError("this tensor was computed: use detach()")
+    self.requires_grad = requires_grad
+    return self
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def any_(self, axis=None, keepdims=False):
+    """Whether one entry along `axis` is true, or is not 0."""
+    return Tensor(np.any(self.data, axis, keepdims=keepdims))
+
+
+def all_(self, axis=None, keepdims=False):
+    """Whether every entry along `axis` is true, or is not 0."""
+    return Tensor(np.all(self.data, axis, keepdims=keepdims))
+
+
+Tensor.to, Tensor.clone, Tensor.requires_grad_ = to, clone, requires_grad_
+Tensor.any, Tensor.all = any_, all_
+Tensor.float = lambda self: self.to(np.float32)
+Tensor.double = lambda self: self.to(np.float64)
+Tensor.long = lambda self: self.to(np.int64)
+Tensor.__and__ = lambda a, b: Tensor(a.data & as_index(b))
+Tensor.__or__ = lambda a, b: Tensor(a.data | as_index(b))
+Tensor.__invert__ = lambda a: Tensor(~a.data)
+Tensor.tolist = lambda self: self.data.tolist()
+Tensor.numel = lambda self: self.data.size
+Tensor.dim = lambda self: self.data.ndim
+Tensor.view, Tensor.matmul, Tensor.pow = reshape, matmul, power
+
+
+# %% 2.1.1 book/deep_learning/more_operations.md
+def in_place(operation):
+    """``a -= b`` and its like: a leaf with a gradient keeps its array."""
+
+    def change(a, b):
+        if a._node is not None or not a.requires_grad:
+            return NotImplemented  # Python goes on with a = a - b
+        if grad_enabled():
+            raise RuntimeError("a leaf that requires a gradient is changed "
+                               "in place only within no_grad()")
+        new = operation(a, b).data
+        if new.shape != a.shape:
+            raise ValueError(f"{a.shape} cannot become {new.shape} in place")
+        a.data[...] = new
+        increment_version(a)
+        return a
+
+    return change
+
+
+Tensor.__iadd__, Tensor.__isub__ = in_place(add), in_place(subtract)
+Tensor.__imul__, Tensor.__itruediv__ = in_place(multiply), in_place(divide)

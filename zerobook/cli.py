@@ -85,9 +85,17 @@ def later_commands():
 
 
 # %% book/given/package.md
+class Parser(argparse.ArgumentParser):
+    """One that does not hide that its help could not be printed."""
+
+    def print_help(self, file=None):
+        """Write the help."""
+        print(self.format_help(), end="", file=file)
+
+
 def parser(asked=None):
     """The argument parser, a subcommand for each verb; one is `asked` for."""
-    top = argparse.ArgumentParser(prog="zerobook", description=__doc__)
+    top = Parser(prog="zerobook", description=__doc__)
     verbs = top.add_subparsers(required=True, metavar="verb")
 
     verb = verbs.add_parser("tangle", help=tangle.__doc__)
@@ -152,17 +160,33 @@ def any_terminal():
 
 def main(arguments=None):
     """Run the command line; return the exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words, code = sys.argv[1:] if arguments is None else arguments, 0
     with any_terminal():
         try:
             try:
                 options = parser(*words[:1]).parse_args(words)
-                return options.run(options)
+                code = options.run(options)
             finally:
                 sys.stdout.flush()
-        except BrokenPipeError:  # `| head` has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 141  # as the shell says of whoever writes to a closed pipe
+        except OSError as error:
+            if error.filename is not None:  # of a file, not of the output
+                raise
+            return lost_output(error, code)
+    return code
+
+
+# %% book/given/package.md
+def lost_output(error, code):
+    """Give up printing; the exit code, and a sentence if none was said."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # `| head` has read enough
+        return 141  # as a shell reports a program that a closed pipe ended
+    if not code:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"zerobook: the output is lost: {error.strerror or error}",
+                  file=sys.stderr, flush=True)
+    return code or 1
 
 
 # %% book/given/package.md

@@ -138,7 +138,7 @@ def _class_targets(y, y_hat):
 
 # %% 2.1.1 book/deep_learning/fused.md
 def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
-                  weight=None):
+                  weight=None, reduction="mean"):
     """Mean negative log-likelihood of classes, from scores.
 
     Parameters
@@ -153,11 +153,13 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
         Share of each target that is spread over all classes.
     weight : array_like of shape (K,), optional
         How much each class counts.
+    reduction : {"mean", "sum", "none"}
+        What becomes of the losses of the targets.
 
     Returns
     -------
-    Tensor of shape ()
-        Nats a target; NaN if all are ignored.
+    Tensor of shape (), or (...) without a reduction
+        Nats a target; the mean is NaN if all are ignored.
 
     Raises
     ------
@@ -166,34 +168,41 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
     ValueError, IndexError
         If shapes do not fit, or a class is not in ``0 .. K-1``.
     """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction mean, sum or none, not {reduction!r}")
     y_hat = converted(as_tensor(y_hat))
     y, to = _class_targets(y, y_hat), y_hat.node
     log_p = activations.log_softmax(y_hat.data)
-    plain = not label_smoothing and weight is None and y.dtype.kind != "f"
+    plain = (not label_smoothing and weight is None and y.dtype.kind != "f"
+             and reduction == "mean")
     if plain and not np.count_nonzero(y == ignore_index):
         value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
         rule = losses.cross_entropy_backward
         return from_op(value, (y_hat,), lambda g: to.accumulate(
             rule(g, log_p, y, log_p), owned=True), saved=())
-    Q = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
-    return expected_surprise(y_hat, log_p, Q)
+    Q, total = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
+    if reduction == "mean":
+        Q = (Q / (total if total else np.nan)).astype(log_p.dtype)
+    axis = -1 if reduction == "none" else None
+    return expected_surprise(y_hat, log_p, Q, axis)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
-def expected_surprise(y_hat, log_p, Q):
+def expected_surprise(y_hat, log_p, Q, axis=None):
     """Sum of ``-Q * log_p``, with its gradient by the scores `y_hat`."""
     to = y_hat.node
 
     def backward(g):
         mass = Q.sum(axis=-1, keepdims=True)
+        g = g if axis is None else np.expand_dims(g, axis)
         to.accumulate(g * (mass * np.exp(log_p) - Q), owned=True)
 
-    return from_op(-(Q * log_p).sum(), (y_hat,), backward, saved=())
+    return from_op(-(Q * log_p).sum(axis), (y_hat,), backward, saved=())
 
 
 # %% 2.1.1 book/deep_learning/fused.md
 def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
-    """Weights (..., K) of the classes of each row, divided by their number."""
+    """Weights (..., K) of the classes of each row, and what all weigh."""
     K, dtype = log_p.shape[-1], log_p.dtype
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing from 0 to 1, not {label_smoothing}")
@@ -212,7 +221,7 @@ def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
         Q = (known[..., None] == np.arange(K)) * counts
         total = (w[known] * counts[..., 0]).sum()
     Q = (1 - label_smoothing) * Q + label_smoothing / K * counts
-    return (Q * w / (total if total else np.nan)).astype(dtype)
+    return (Q * w).astype(dtype), total
 
 
 # %% 2.1.1 book/deep_learning/fused.md

@@ -6,7 +6,7 @@
 POINTER = b"version https://git-lfs.github.com/spec/v1"
 
 
-def refuse_pointer(path, error=ValueError):
+def refuse_pointer(path, error=ValueError, data=None):
     """Raise `error` if `path` holds a Git LFS pointer, not the file.
 
     Parameters
@@ -14,10 +14,14 @@ def refuse_pointer(path, error=ValueError):
     path : str or path
     error : type
         The exception of the caller's format.
+    data : bytes, optional
+        What was read from it, if it was read already.
     """
-    with open(path, "rb") as file:
-        if file.read(len(POINTER)) == POINTER:
-            raise error(
-                f"{path}: a Git LFS pointer in place of the file: "
-                "`git lfs pull` fetches it"
-            )
+    if data is None:
+        with open(path, "rb") as file:
+            data = file.read(len(POINTER))
+    if data.startswith(POINTER):
+        raise error(
+            f"{path}: a Git LFS pointer in place of the file: "
+            "`git lfs pull` fetches it"
+        )

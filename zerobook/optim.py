@@ -150,6 +150,10 @@ def minibatches(n, batch_size, *, rng=None):
 BLOCK = 1 << 16  # numbers that one update handles at a time
 
 
+class Room(np.ndarray):
+    """A place in a row of gradients; each look at it is counted."""
+
+
 class FlatGroup:
     """Parameters of one group laid end to end, and their gradients too.
 
@@ -163,15 +167,28 @@ class FlatGroup:
         sizes = [p.data.size for p in params]
         dtype = params[0].data.dtype if params else np.float32
         n, ends = (sum(sizes),), np.cumsum(sizes, dtype=int)
-        self.data, self.grad = aligned_zeros(n, dtype), aligned_zeros(n, dtype)
+        self.data = aligned_zeros(n, dtype)
         self.scratch = aligned_zeros((min(n[0], BLOCK),), dtype)
         self.places = [
             (p, slice(end - n, end), self.data[end - n : end].reshape(p.shape))
             for p, n, end in zip(params, sizes, ends)
         ]
         self.fetch()
-        for p, place, flat in self.places:
-            p._buffer = self.grad[place].reshape(flat.shape)
+        self.clear()
+        for (p, _, _), room in zip(self.places, self.rooms):
+            p._buffer = room.view(np.ndarray)
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def clear(self):
+    """Begin a new row of gradients; the old one stays with its holders."""
+    self.grad = aligned_zeros(self.data.shape, self.data.dtype)
+    row = self.grad.view(Room)
+    self.rooms = [row[place].reshape(flat.shape)
+                  for _, place, flat in self.places]
+
+
+FlatGroup.clear = clear
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -212,12 +229,12 @@ def gather(self, steps):
     """
     runs = []
     if any([p._buffer is None for p, _, _ in self.places]):  # one is kept
-        self.grad = aligned_zeros(self.grad.shape, self.grad.dtype)
+        self.clear()
     for i, (p, place, flat) in enumerate(self.places):
         if p.data is not flat:
             self.fetch()
-        if p._buffer is None or p._buffer.base is not self.grad.base:
-            p._buffer = self.grad[place].reshape(flat.shape)
+        if p._buffer is None or p._buffer.base is not self.rooms[i]:
+            p._buffer = self.rooms[i].view(np.ndarray)
         if p.grad is None:
             continue
         if p.grad is not p._buffer:

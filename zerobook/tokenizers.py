@@ -451,22 +451,23 @@ BPETokenizer.encode_ordinary = encode_ordinary
 def encode_long(self, ids):
     """The same merges in time that grows with the piece, not its square."""
     n, ids = len(ids), [*ids, STOP]
-    after, before = [*range(1, n + 1)], [*range(-1, n)]
-    heap = []
+    after, before = array("i", range(1, n + 1)), array("i", range(-1, n))
+    places, ranks = {}, []
 
     def note(i, j):
         rank, _ = self.joins.get((ids[i], ids[j]), NEVER)
-        if rank < len(self.merges):
-            heapq.heappush(heap, (rank, i))
+        if rank in places:
+            places[rank].append(i)
+        elif rank < len(self.merges):
+            places[rank] = array("i", [i])
+            heapq.heappush(ranks, rank)
 
     for i in range(n):
         note(i, i + 1)
-    while heap:
-        rank, places = heap[0][0], []
-        while heap and heap[0][0] == rank:
-            places.append(heapq.heappop(heap)[1])
+    while ranks:
+        rank = heapq.heappop(ranks)
         pair = tuple(self.vocab[side] for side in self.merges[rank])
-        for i in places:
+        for i in sorted(places.pop(rank)):
             j = after[i] if ids[i] == pair[0] else n
             if ids[j] == pair[1]:
                 ids[i], ids[j] = self.joins[pair][1], STOP

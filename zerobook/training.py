@@ -249,7 +249,7 @@ def generators(model):
     """The random generators that the modules of a model draw from."""
     return {
         name: module.rng
-        for name, module in model.named_modules()
+        for name, module in model.named_modules(remove_duplicate=False)
         if isinstance(getattr(module, "rng", None), np.random.Generator)
     }
 

@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from oracles import oracle
+from tests.test_checkpoint import killed_at
 
 from zerobook import safetensors
 from zerobook.interop.huggingface import (
+    MOVING,
     load_bert,
     load_gpt,
     save_bert,
@@ -406,6 +409,73 @@ def test_a_save_that_fails_leaves_the_old_folder(ours, tokenizer, tmp_path,
     assert (tmp_path / "out/log.csv").read_text() == "kept"
     model, _ = load_gpt(tmp_path / "out")
     assert (model.wte.weight.data == other.wte.weight.data).all()
+
+
+def numbered(n):
+    """A GPT and a tokenizer that say everywhere that they are the `n`th."""
+    letter = chr(ord("a") + n % 26)
+    tokenizer = BPETokenizer.train(f"{letter}{letter} " * 3, 258)
+    config = GPTConfig(258, **SMALL, initializer_range=n + 1.0)
+    model = GPT(config, rng=0)
+    for p in model.parameters():
+        p.data[...] = n
+    return model, tokenizer
+
+
+def reads_as(folder):
+    """Which GPT a folder holds; a mixed one fails."""
+    model, tokenizer = load_gpt(folder)
+    n = int(model.config.initializer_range) - 1
+    wanted, its_tokenizer = numbered(n)
+    assert model.config == wanted.config
+    assert tokenizer.tokens == its_tokenizer.tokens
+    assert all((p.data == n).all() for p in model.parameters())
+    return n
+
+
+def test_a_kill_at_every_call_of_a_save_leaves_one_model_of_the_two(tmp_path):
+    # the kind: whatever the moment, weights, config and tokenizer are of one
+    # save, a file of another's is not touched, and the next save is whole
+    folder = tmp_path / "out"
+    save_gpt(*numbered(0), folder)
+    names = {p.name for p in folder.iterdir()}
+    (folder / "log.csv").write_text("kept")
+    last, ends, shapes = 0, set(), set()
+    for k in range(1, 1000):
+        n = last + 1
+        if not killed_at(k, partial(save_gpt, *numbered(n), folder)):
+            break
+        shapes.add(len([*folder.glob(f"{MOVING}/*")]))
+        if k % 3 == 0:  # the next save tidies up too, and not only a reader
+            save_gpt(*numbered(n + 1), folder)
+            assert reads_as(folder) == n + 1
+            last = n + 1
+            continue
+        found = reads_as(folder)
+        assert found in (last, n)
+        ends.add(found == n)
+        last = found
+    assert ends == {True, False} and k > 20
+    assert shapes >= {0, 2, 4, 6}  # it was killed between two moves
+    assert (folder / "log.csv").read_text() == "kept"
+    assert {p.name for p in folder.iterdir() if p.suffix != ".csv"
+            and not p.name.startswith(".part-")} == names
+
+
+def test_two_processes_may_finish_one_save(tmp_path, monkeypatch):
+    save_gpt(*numbered(0), tmp_path / "out")
+    save_gpt(*numbered(1), tmp_path / "new")
+    os.rename(tmp_path / "new", tmp_path / "out" / MOVING)
+    true = os.replace
+
+    def late(*names):  # the other one was there before
+        true(*names)
+        true(*names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", late)
+        assert reads_as(tmp_path / "out") == 1
+    assert not (tmp_path / "out" / MOVING).exists()
 
 
 def test_a_tokenizer_larger_than_its_model_is_refused(ours, tmp_path):

@@ -72,6 +72,12 @@ ONE = [  # a layer, and the shape of an example
     (nn.BatchNorm1d(4), (4,)),
     (nn.BatchNorm1d(4, affine=False), (4,)),
     (nn.BatchNorm2d(2), (2, 3, 4)),
+    (nn.Conv1d(2, 3, 3), (2, 7)),
+    (nn.Conv1d(2, 3, 4, stride=2, padding=1, bias=False), (2, 7)),
+    (nn.GroupNorm(2, 6), (6, 3, 4)),
+    (nn.GroupNorm(3, 6, eps=0.1), (6, 5)),
+    (nn.GroupNorm(2, 6), (6,)),
+    (nn.GroupNorm(1, 4, affine=False), (4, 3)),
 ]
 
 
@@ -192,6 +198,23 @@ def test_metadata_and_producer_are_in_the_file(tmp_path):
 class Own(nn.Linear):
     def forward(self, x):
         return -super().forward(x)
+
+
+LAYERS = [kind for kind in vars(nn).values() if isinstance(kind, type)
+          and issubclass(kind, nn.Module)]
+
+
+# the kind: a layer that is neither written nor refused by its name
+@pytest.mark.parametrize("kind", [
+    kind for kind in LAYERS if kind not in {*RULES, nn.Sequential}])
+def test_every_layer_without_a_rule_is_refused_by_place_and_name(kind):
+    model = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU()))
+    made = kind.__new__(kind)
+    nn.Module.__init__(made)
+    model[1].body = made
+    with pytest.raises(TypeError, match=rf"^1\.body: no ONNX for "
+                       rf"{kind.__name__};"):
+        to_onnx(model, (2,))
 
 
 @pytest.mark.parametrize("model, place, kind", [

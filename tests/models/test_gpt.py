@@ -254,6 +254,26 @@ def test_losses_name_the_argument_that_is_wrong(ids, options, named):
     assert model.training
 
 
+# The kind: after an answer, also one that fails, a part of the model is in
+# another mode than before. `evaluate` and `to_onnx` have tests of their own.
+@pytest.mark.parametrize("fails", [False, True])
+def test_losses_leave_every_part_in_the_mode_it_had(fails, monkeypatch):
+    model = stirred()
+    for k, part in enumerate(model.modules()):
+        part.training = k % 3 != 1
+    before = [part.training for part in model.modules()]
+    if fails:
+        def stop(*args, **options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(GPT, "forward", stop)
+        with pytest.raises(KeyboardInterrupt):
+            token_losses(model, tokens(40))
+    else:
+        token_losses(model, tokens(40))
+    assert [part.training for part in model.modules()] == before
+
+
 @pytest.mark.parametrize("n", [2, 3, 16, 17, 18, 40])
 @pytest.mark.parametrize("stride", [1, 5, 16, None])
 def test_every_token_but_the_first_has_a_loss(n, stride):

@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 import pytest
+from drawing import given
+from hypothesis import strategies as st
 from oracles import torch
 
 from zerobook import functional as F
@@ -88,9 +90,114 @@ def test_a_shared_weight_is_counted_once_and_saved_under_both_names():
     assert net[0].weight is net[1].weight
 
 
-def test_a_module_in_two_places_is_listed_once():
-    layer = nn.Linear(2, 2, rng=0)
-    assert len(nn.Sequential(layer, nn.ReLU(), layer).parameters()) == 2
+def test_a_module_in_two_places_is_listed_once_as_pytorch_does():
+    for library in (nn, torch.nn):
+        layer = library.Linear(2, 2)
+        inner = library.Sequential(layer, library.ReLU())
+        net = library.Sequential(layer, inner, inner, layer)
+        assert [name for name, _ in net.named_modules()] == [
+            "", "0", "1", "1.1"]
+        assert [name for name, _ in net.named_children()] == ["0", "1"]
+        every = net.named_modules(prefix="a", remove_duplicate=False)
+        assert [name for name, _ in every] == [
+            "a", "a.0", "a.1", "a.1.0", "a.1.1", "a.2", "a.2.0", "a.2.1",
+            "a.3"]
+        assert len(list(net.modules())) == 4 and len(net) == 4
+        assert len(list(net.parameters())) == 2
+        assert len(net.state_dict()) == 8
+        assert net.get_submodule("2.1") is inner[1]
+        assert repr(net).count("Linear") == 4
+        seen = []
+        net.apply(seen.append)
+        assert len(seen) == 5  # the layer once in each container
+
+
+# ---- kind: a list of modules changes as PyTorch's does
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(
+    ["append", "insert", "set", "delete", "delete slice", "pop", "extend"]),
+    st.integers(0, 3)), max_size=6)
+
+
+@given(changes=CHANGES, kind=st.sampled_from(["ModuleList", "Sequential"]))
+def test_a_list_of_modules_changes_as_pytorchs_does(changes, kind):
+    nets = []
+    for library in (nn, torch.nn):
+        first = [library.Linear(2, k + 1) for k in range(4)]
+        net = getattr(library, kind)()
+        for layer in first:
+            net.append(layer)
+        for k, (change, i) in enumerate(changes):
+            new = library.Linear(2, k + 5)
+            if change == "append":
+                net.append(new)
+            elif change == "extend":
+                net.extend([new, library.ReLU()])
+            elif change == "insert":
+                net.insert(min(i, len(net)), new)
+            elif i < len(net) and change == "set":
+                net[i] = new
+            elif i < len(net) and change == "delete":
+                del net[i - len(net)]
+            elif i < len(net) and change == "pop":
+                assert isinstance(net.pop(i), library.Module)
+            elif change == "delete slice":
+                del net[i:]
+        nets.append(net)
+    ours, theirs = nets
+    assert len(ours) == len(theirs) and repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+@pytest.mark.parametrize("change, error", [
+    (lambda net: net.__setitem__(0, np.tanh), TypeError),
+    (lambda net: net.__setitem__(2, nn.ReLU()), IndexError),
+    (lambda net: net.__delitem__(2), IndexError),
+    (lambda net: net.insert(0, None), TypeError),
+    (lambda net: net.pop(5), IndexError),
+])
+def test_a_list_that_refuses_a_change_is_as_it_was(change, error):
+    net = nn.ModuleList([nn.Linear(2, 2, rng=0), nn.ReLU()])
+    before = list(net.named_modules())
+    with pytest.raises(error):
+        change(net)
+    assert list(net.named_modules()) == before
+
+
+# ---- kind: a gradient that somebody holds stays as it was
+
+
+PIECES = {
+    "whole": lambda g: g, "row": lambda g: g[0], "slice": lambda g: g[:, 1:],
+    "turned": lambda g: g.T, "flat": lambda g: g.reshape(-1),
+    "piece of a piece": lambda g: g.T[1:][0],
+}
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("when", ["before the step", "after it"])
+def test_a_kept_piece_of_a_gradient_stays_as_it_was(piece, when):
+    layer = nn.Linear(3, 2, rng=0)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    kept = []
+    for k in range(4):
+        optimizer.zero_grad()
+        (layer(np.ones((1, 3))).sum() * (k + 1)).backward()
+        if when == "after it":
+            optimizer.step()
+        kept.append(PIECES[piece](layer.weight.grad))
+        if when == "before the step":
+            optimizer.step()
+    assert [np.unique(g).tolist() for g in kept] == [[1], [2], [3], [4]]
+    places = {id(layer.weight.grad)}
+    del kept
+    for _ in range(3):
+        optimizer.zero_grad()
+        layer(np.ones((1, 3))).sum().backward()
+        optimizer.step()
+        places.add(layer.weight.grad.ctypes.data)
+    assert len(places) == 2  # what is not kept is written over
 
 
 def test_train_and_eval_reach_every_part():

@@ -32,6 +32,26 @@ def seen_by_press(text):
     return cells, problems
 
 
+# The kind: a page of code whose cells the site would never run.
+@pytest.mark.parametrize("head", [
+    "", "---\nkernelspec:\n  name: python3\n---\n",
+    "---\nfile_format: myst\n---\n", "---\n---\n",
+    "\n---\nfile_format: mystnb\n---\n",
+])
+def test_a_page_of_code_without_its_front_matter_is_an_error(
+        make_book, head):
+    a, b = f"{head}# A\n\n{cell('x = 1')}", f"{head}# B\n\nOnly prose.\n"
+    problems = read_book(make_book({"a": a, "b": b})).problems
+    assert [(p.path, p.line) for p in problems] == [("book/a.md", 1)]
+    assert "`file_format: mystnb`: none of them" in problems[0].message
+
+
+@pytest.mark.parametrize("word", ["mystnb", "'mystnb'", '"mystnb"'])
+def test_front_matter_may_quote_its_word(make_book, word):
+    text = f"---\nfile_format: {word}\n---\n# A\n\n{cell('x = 1')}"
+    assert read_book(make_book({"a": text})).problems == []
+
+
 def test_every_page_of_the_book_reads_the_same_both_ways(root):
     book = read_book(root)
     assert book.problems == []

@@ -4,6 +4,7 @@
 import os
 import tempfile
 from pathlib import Path
+import contextlib
 from zerobook import safetensors, tokenizers
 from zerobook.safetensors import FormatError
 import re
@@ -80,17 +81,35 @@ def write_folder(folder, write):
     moved. Other files that the folder had before are left alone.
     """
     folder = Path(folder)
+    finish_moving(folder)
     home = folder if folder.exists() else folder.parent
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=home) as beside:
         new = Path(beside, "new")
         new.mkdir()
         write(new)
-        if home is not folder:
-            os.rename(new, folder)
+        if home is folder:
+            os.rename(new, folder / MOVING)
         else:
-            for file in sorted(new.iterdir()):
-                os.replace(file, folder / file.name)
+            os.rename(new, folder)
+    finish_moving(folder)
+
+
+# %% 3.3 book/generative/hugging_face.md
+MOVING = ".moving"  # complete files that belong into the folder above
+
+
+def finish_moving(folder):
+    """Move what a save that was stopped had still to move."""
+    waiting = Path(folder, MOVING)
+    if not waiting.is_dir():
+        return
+    for file in sorted(waiting.glob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(file, Path(folder, file.name))
+    with contextlib.suppress(OSError):  # gone, or filled by the next save
+        waiting.rmdir()
+    safetensors.sync_folder(folder)
 
 
 # %% 3.3 book/generative/hugging_face.md
@@ -115,7 +134,8 @@ def write_model(folder, config, views, tokenizer, context):
         if tokenizer is not None:
             tokenizer.save(new, context)
         for name, table in jsons.items():
-            (new / name).write_text(tokenizers.as_json(table), "utf-8")
+            text = tokenizers.as_json(table)
+            safetensors.write_whole(new / name, [text.encode()])
         safetensors.save_file(views, new / WEIGHTS, {"format": "pt"})
 
     write_folder(folder, write)
@@ -141,7 +161,8 @@ def save_gpt(model, tokenizer, folder):
     ValueError
         If the tokenizer has more tokens than the model.
     OSError
-        If the folder cannot be written; it is then as it was.
+        If the folder cannot be written; it is then as it was, or a later
+        `load_gpt` or `save_gpt` finishes the save.
 
     Notes
     -----
@@ -398,6 +419,7 @@ def load_gpt(folder, *, dtype=np.float32):
     Section 3.3.  Takes the memory of the weights and little more.
     """
     folder = Path(folder)
+    finish_moving(folder)
     path = folder / "config.json"
     config = read_config(path, "gpt2", GPTConfig)
     found = weight_files(folder)
@@ -428,6 +450,7 @@ def load_bert(folder, *, dtype=np.float32):
     BERT folders, a `BPETokenizer` in others.  Section 3.3.
     """
     folder = Path(folder)
+    finish_moving(folder)
     path = folder / "config.json"
     config = read_config(path, "bert", BertConfig)
     found = weight_files(folder)

@@ -110,6 +110,16 @@ def conv_rule(w, layer, x):
     return w.node("Conv", *inputs, **window(layer, layer.weight.shape[:2]))
 
 
+def conv1d_rule(w, layer, x):
+    """Along one axis; filters (k, in, out) -> (out, in, k)."""
+    inputs = [x, w.weight("weight", layer.weight.data.transpose(2, 1, 0),
+                          layer.weight)]
+    if layer.bias is not None:
+        inputs.append(w.weight("bias", layer.bias.data, layer.bias))
+    return w.node("Conv", *inputs, kernel_shape=layer.weight.shape[:1],
+                  pads=2 * layer.padding, strides=layer.stride)
+
+
 def max_pool_rule(w, layer, x):
     """The largest of each window."""
     return w.node("MaxPool", x, **window(layer, layer.kernel_size))
@@ -134,6 +144,25 @@ def batch_norm_rule(w, layer, x):
     return w.node("BatchNormalization", x, *names, epsilon=layer.eps)
 
 
+# %% 3.8 book/generative/onnx.md
+def group_norm_rule(w, layer, x):
+    """(N, C, ...) -> (N, G, -1), normalised -> (N, C, -1) -> as before."""
+    def shaped(y, *shape):
+        return w.node("Reshape", y, w.node("Constant", value_ints=shape))
+
+    G, C = layer.num_groups, layer.num_channels
+    gain, shift = w.weight("ones", np.ones(G)), w.weight("zeros", np.zeros(G))
+    y = w.node("InstanceNormalization", shaped(x, 0, G, -1), gain, shift,
+               epsilon=layer.eps)
+    y = shaped(y, 0, C, -1)
+    for operation, name in ("Mul", "weight"), ("Add", "bias"):
+        p = getattr(layer, name)
+        if p is not None:
+            column = w.weight(name, p.data[:, None], p)
+            y = w.node(operation, y, column)
+    return w.node("Reshape", y, w.node("Shape", x))
+
+
 RULES = {
     nn.Linear: linear_rule, nn.LayerNorm: layer_norm_rule,
     nn.ReLU: one_node("Relu"), nn.Tanh: one_node("Tanh"),
@@ -141,7 +170,8 @@ RULES = {
     nn.GELU: one_node("Gelu", approximate="tanh"),
     nn.Flatten: one_node("Flatten", axis=1),
     nn.Identity: unchanged, nn.Dropout: unchanged,
-    nn.Conv2d: conv_rule, nn.MaxPool2d: max_pool_rule,
+    nn.Conv2d: conv_rule, nn.Conv1d: conv1d_rule,
+    nn.MaxPool2d: max_pool_rule, nn.GroupNorm: group_norm_rule,
     nn.AvgPool2d: avg_pool_rule,
     nn.BatchNorm1d: batch_norm_rule, nn.BatchNorm2d: batch_norm_rule,
 }
@@ -151,7 +181,7 @@ RULES = {
 def write_module(w, module, x, path=""):
     """Write a module that reads `x`; the name of what comes out."""
     if type(module) is nn.Sequential:
-        for name, child in module.named_children():
+        for name, child in module._modules.items():
             x = write_module(w, child, x, f"{path}.{name}".lstrip("."))
         return x
     if type(module) not in RULES:

@@ -45,7 +45,7 @@ def layouts(model):
     """`axes_of` for every name of the model's state dict."""
     return {
         f"{prefix}.{name}".lstrip("."): axes_of(module, name)
-        for prefix, module in model.named_modules()
+        for prefix, module in model.named_modules(remove_duplicate=False)
         for name in vars(module)
     }
 
@@ -378,8 +378,6 @@ Twins.new = new
 # %% 2.1.3 book/deep_learning/to_pytorch.md
 def held(module):
     """Pairs (name, module) of the modules that a container holds."""
-    if isinstance(module, nn.Module):
-        return list(module.named_children())
     return [(k, m) for k, m in module._modules.items() if m is not None]
 
 
@@ -419,7 +417,7 @@ def all_parameters(module):
         return list(module.named_parameters(remove_duplicate=False))
     return [
         (f"{prefix}.{name}".lstrip("."), value)
-        for prefix, part in module.named_modules()
+        for prefix, part in module.named_modules(remove_duplicate=False)
         for name, value in vars(part).items()
         if isinstance(value, nn.Parameter)
     ]

@@ -9,6 +9,7 @@ from zerobook.nn.linear import LayerNorm
 from zerobook.nn.module import Module, ModuleList, Parameter
 from zerobook import activations
 from zerobook.autograd import no_grad
+from zerobook.training import modes_of, set_modes
 from zerobook.autograd import Tensor, grad_enabled
 from zerobook import sampling
 
@@ -292,17 +293,20 @@ def token_losses(model, ids, stride=None, batch_size=32):
     ids, size = _check_losses(model, ids, stride, batch_size)
     stride = max(size // 2, 1) if stride is None else stride
     starts = _windows(len(ids) - 1, size, stride)
-    before, losses, done = model.training, np.empty(len(ids) - 1), 0
+    modes, losses, done = modes_of(model), np.empty(len(ids) - 1), 0
     model.eval()
-    for some in np.split(starts, range(batch_size, len(starts), batch_size)):
-        piece = ids[some[:, None] + np.arange(size + 1)]  # (N, T + 1)
-        with no_grad():
-            log_p = activations.log_softmax(model(piece[:, :-1]).data)
-        picked = np.take_along_axis(log_p, piece[:, 1:, None], axis=-1)
-        for start, row in zip(some, -picked[..., 0]):
-            losses[done : start + size] = row[done - start :]
-            done = start + size
-    model.train(before)
+    try:
+        for some in np.split(starts, range(batch_size, len(starts),
+                                           batch_size)):
+            piece = ids[some[:, None] + np.arange(size + 1)]  # (N, T + 1)
+            with no_grad():
+                log_p = activations.log_softmax(model(piece[:, :-1]).data)
+            picked = np.take_along_axis(log_p, piece[:, 1:, None], axis=-1)
+            for start, row in zip(some, -picked[..., 0]):
+                losses[done : start + size] = row[done - start :]
+                done = start + size
+    finally:
+        set_modes(modes)
     return losses
 
 

@@ -1,6 +1,8 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """What all layers share: they find their parameters, and each has a name."""
 
+import collections
+import operator
 import numpy as np
 from zerobook.autograd import Tensor
 from zerobook.autograd import increment_version
@@ -46,25 +48,31 @@ class Module:
     def __call__(self, *inputs, **options):
         return self.forward(*inputs, **options)
 
-    def named_children(self):
-        """Pairs (name, module) of the modules held directly."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
+    @property
+    def _modules(self):
+        """The modules held directly, by name."""
+        held = vars(self).items()
+        return {k: v for k, v in held if isinstance(v, Module)}
 
 
 # %% 2.1.2 book/deep_learning/modules.md
-def named_modules(self, prefix=""):
-    """Pairs (name, module): this one, and all below it."""
-    yield prefix.rstrip("."), self
-    for name, child in self.named_children():
-        yield from child.named_modules(f"{prefix}{name}.")
+def named_modules(self, prefix="", remove_duplicate=True, memo=None):
+    """Pairs (name, module): this one and all below it, each once."""
+    memo = set() if memo is None else memo
+    if self in memo:
+        return
+    if remove_duplicate:
+        memo.add(self)
+    yield prefix, self
+    before = f"{prefix}." if prefix else ""
+    for name, child in self._modules.items():
+        yield from child.named_modules(before + name, remove_duplicate, memo)
 
 
 def _named(self, wanted, shared):
     """Pairs (dotted name, value) of parameters or buffers."""
     seen = set()
-    for prefix, module in self.named_modules():
+    for prefix, module in self.named_modules("", not shared):
         for name, value in vars(module).items():
             if wanted(module, name, value):
                 if shared or id(value) not in seen:
@@ -90,12 +98,20 @@ def parameters(self):
 
 def modules(self):
     """This module and all below it, each once."""
-    found = {id(m): m for _, m in self.named_modules()}
-    return list(found.values())
+    return [module for _, module in self.named_modules()]
+
+
+def named_children(self):
+    """Pairs (name, module) of the modules held directly, each once."""
+    seen = set()
+    for name, child in self._modules.items():
+        if child not in seen:
+            seen.add(child)
+            yield name, child
 
 
 def children(self):
-    """The modules held directly."""
+    """The modules held directly, each once."""
     return [child for _, child in self.named_children()]
 
 
@@ -128,6 +144,7 @@ def register_buffer(self, name, value):
 Module.named_modules, Module.modules = named_modules, modules
 Module.named_parameters, Module.parameters = named_parameters, parameters
 Module.named_buffers, Module.children = named_buffers, children
+Module.named_children = named_children
 Module.zero_grad, Module.register_buffer = zero_grad, register_buffer
 Module.train, Module.eval = train, evaluate
 
@@ -141,7 +158,7 @@ def extra_repr(self):
 def module_repr(self):
     """The tree of parts, as PyTorch prints it."""
     extra, lines = self.extra_repr(), []
-    for name, child in self.named_children():
+    for name, child in self._modules.items():
         lines.append(f"({name}): {child!r}".replace("\n", "\n  "))
     if extra and lines:
         lines.insert(0, extra)
@@ -155,7 +172,7 @@ Module.extra_repr, Module.__repr__ = extra_repr, module_repr
 # %% 2.1.2 book/deep_learning/modules.md
 def apply(self, f):
     """Call `f` with every part, the module itself last."""
-    for child in dict.fromkeys(self.children()):
+    for child in self.children():
         child.apply(f)
     f(self)
     return self
@@ -212,7 +229,7 @@ Module.float, Module.double, Module.buffers = _float, _double, _buffers
 # %% 2.1.2 book/deep_learning/modules.md
 def get_submodule(self, path):
     """The module of a dotted name, as `named_modules` gives it."""
-    found = dict(self.named_modules())
+    found = dict(self.named_modules(remove_duplicate=False))
     if path not in found:
         raise AttributeError(f"{type(self).__name__} holds no module {path!r}")
     return found[path]
@@ -243,6 +260,10 @@ def state_dict(self):
 
 
 # %% 2.1.2 book/deep_learning/modules.md
+IncompatibleKeys = collections.namedtuple(
+    "IncompatibleKeys", "missing_keys unexpected_keys")
+
+
 def load_state_dict(self, state, strict=True):
     """Copy arrays into the parameters and buffers of the same names.
 
@@ -254,7 +275,7 @@ def load_state_dict(self, state, strict=True):
 
     Returns
     -------
-    missing, unexpected : list of str
+    missing_keys, unexpected_keys : list of str
 
     Raises
     ------
@@ -277,7 +298,7 @@ def load_state_dict(self, state, strict=True):
     for name in new:
         mine[name][...] = new[name]
     increment_version(*self.parameters())
-    return missing, unexpected
+    return IncompatibleKeys(missing, unexpected)
 
 
 Module.state_dict, Module.load_state_dict = state_dict, load_state_dict
@@ -362,14 +383,49 @@ class ModuleList(Module):
         return self
 
     def __len__(self):
-        return len(self.children())
+        return len(self._modules)
 
     def __iter__(self):
-        return iter(self.children())
+        return iter(self._modules.values())
 
     def __getitem__(self, i):
-        found = self.children()[i]
+        found = list(self)[i]
         return type(self)().extend(found) if isinstance(i, slice) else found
+
+
+# %% 2.1.2 book/deep_learning/modules.md
+def __setitem__(self, i, module):
+    setattr(self, list(self._modules)[operator.index(i)],
+            as_module(module, f"{type(self).__name__}[{i}]"))
+
+
+def __delitem__(self, i):
+    kept = list(self)
+    del kept[i]
+    for name in self._modules:
+        delattr(self, name)
+    self.extend(kept)
+
+
+def insert(self, index, module):
+    """Put a module before the one at `index`; those behind it move."""
+    as_module(module, f"{type(self).__name__}[{index}]")
+    modules = list(self)
+    modules.insert(index, module)
+    del self[:]
+    self.extend(modules)
+
+
+def pop(self, index):
+    """Take the module at `index` out of the list and return it."""
+    module = self[operator.index(index)]
+    del self[index]
+    return module
+
+
+ModuleList.__setitem__, ModuleList.__delitem__ = __setitem__, __delitem__
+ModuleList.insert, ModuleList.pop = insert, pop
+ModuleList.__iadd__ = ModuleList.extend
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -424,25 +480,25 @@ class ModuleDict(Module):
         self.add_module(name, module)
 
     def __getitem__(self, name):
-        return dict(self.named_children())[name]
+        return self._modules[name]
 
     def __delitem__(self, name):
         del vars(self)[name]
 
     def __len__(self):
-        return len(self.children())
+        return len(self._modules)
 
     def __iter__(self):
-        return iter(dict(self.named_children()))
+        return iter(self._modules)
 
     def keys(self):
         """The names."""
-        return dict(self.named_children()).keys()
+        return self._modules.keys()
 
     def values(self):
         """The modules."""
-        return dict(self.named_children()).values()
+        return self._modules.values()
 
     def items(self):
         """Pairs of name and module."""
-        return dict(self.named_children()).items()
+        return self._modules.items()

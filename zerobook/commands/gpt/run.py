@@ -2,6 +2,7 @@
 """Train a GPT on a text, in a folder that can be gone back to."""
 
 from pathlib import Path
+from zerobook.git_lfs import refuse_pointer
 from dataclasses import dataclass
 from zerobook.tokenizers import END_OF_TEXT, BPETokenizer
 import hashlib
@@ -62,6 +63,7 @@ def read_text(path):
     except (OSError, ValueError) as error:  # of a path with a zero byte
         what = getattr(error, "strerror", None) or error
         raise Complaint(f"{path}: {what}") from None
+    refuse_pointer(path, Complaint, data)
     if not text.strip():
         what = "holds nothing but white space" if text else "is empty"
         raise Complaint(f"{path} {what}")
@@ -655,6 +657,7 @@ def go_on(folder, **changed):
             f"--{fixed[0].replace('_', '-')} cannot change in a run that is "
             f"resumed; only {', '.join(MAY_CHANGE)} can")
     try:
+        refuse_pointer(training / "run.json")
         facts = json.loads((training / "run.json").read_text("utf-8"))
         s = Settings(**{**facts.pop("settings"), **changed})
         ids = load_file(training / "text.safetensors")
