@@ -46,10 +46,10 @@ builds: setup-test  ## run the tests that build small sites, the wheel and every
 	@$(PYTEST) -n 2 -m build tests
 
 quick: setup-test  ## what CI asks first: tangle, lint, test
-	@constraints/timed.sh tangled lint test
+	@tools/timed.sh tangled lint test
 
 check: setup-test  ## everything that CI asks, and what took how long
-	@constraints/timed.sh tangled recorded lint test builds book routes browser \
+	@tools/timed.sh tangled recorded lint test builds book routes browser \
 	  notebooks
 	@echo "make check: all of it passed"
 
@@ -75,8 +75,8 @@ runs: tangle  ## run what is too long for a build, where its record is stale, or
 frameworks: tangle  ## train one model in TensorFlow and JAX too (2 GB), against the record
 	@if [ -n "$(THIRD)" ] && [ "$(THIRD)" != 2 ]; then \
 	  echo "make frameworks: left to another run (THIRD=$(THIRD))"; exit 0; fi; \
-	python=$$(constraints/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
-	  && "$$python" constraints/set_up.py --venv=.venv-frameworks \
+	python=$$(tools/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
+	  && "$$python" tools/set_up.py --venv=.venv-frameworks \
 	    --extras=frameworks --pins=frameworks- \
 	  && .venv-frameworks/bin/python -m zerobook frameworks
 
@@ -104,11 +104,11 @@ dist: setup-test  ## build the wheel and the source archive into dist/
 clean:  ## remove all that was built; .venv stays
 	rm -rf _build .jupyter_cache build dist conf.py *.egg-info \
 	  .pytest_cache .hypothesis .ruff_cache
-	find zerobook tests bench constraints -name __pycache__ -type d -prune -exec rm -rf {} +
+	find zerobook tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 EXTRAS := book
 setup-test: EXTRAS := book,test
 setup setup-test:
-	@python=$$(constraints/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
-	  && "$$python" constraints/set_up.py --torch="$(TORCH)" \
+	@python=$$(tools/find_python.sh $(if $(PYTHON),"$(PYTHON)")) \
+	  && "$$python" tools/set_up.py --torch="$(TORCH)" \
 	    --torch-index="$(TORCH_INDEX)" --extras=$(EXTRAS)

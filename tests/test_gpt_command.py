@@ -20,8 +20,8 @@ from oracles import oracle
 
 from zerobook import safetensors
 from zerobook.cli import main
-from zerobook.gpt_command.run import Settings, alone, begin, go_on, in_words
-from zerobook.gpt_command.writing import whole_characters
+from zerobook.commands.gpt.run import Settings, alone, begin, go_on, in_words
+from zerobook.commands.gpt.writing import whole_characters
 from zerobook.interop.huggingface import load_gpt
 from zerobook.metrics import bits_per_byte
 from zerobook.models.gpt import token_losses
@@ -187,7 +187,7 @@ def test_the_estimate_counts_steps_and_scores():
         ids = {"test": range(45)}
         log = type("", (), {"losses": [0.0] * 50})
 
-    from zerobook.gpt_command.run import Run
+    from zerobook.commands.gpt.run import Run
     # 50 steps of 16 tokens, 5 scores of 2 x 30 tokens and the last one of
     # 2 x 45, at a third of the work
     assert Run.seconds_left(Stub, 90.0) == pytest.approx(930 / 90)
@@ -211,7 +211,7 @@ def test_the_bar_fits_into_the_terminal(folder, capsys, monkeypatch, columns):
     """Kind: a line that is drawn over must be shorter than the terminal."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("zerobook.gpt_command.verbs.in_words",
+    monkeypatch.setattr("zerobook.commands.gpt.verbs.in_words",
                         lambda seconds: "1234567890 min")
     assert train() == 0
     lines = capsys.readouterr().err.split("\r")
@@ -223,7 +223,7 @@ def test_the_bar_fits_into_the_terminal(folder, capsys, monkeypatch, columns):
 def test_the_width_is_the_terminals_when_nothing_is_set(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     pty = pytest.importorskip("pty")
-    from zerobook.gpt_command.verbs import columns_of
+    from zerobook.commands.gpt.verbs import columns_of
     inside, outside = pty.openpty()
     with open(outside, "w") as terminal:
         for width in (40, 132):
@@ -386,7 +386,7 @@ def test_each_way_of_being_asked_to_stop_saves_the_last_step(
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored():
-    code = ("import signal; from zerobook.gpt_command.run import gently\n"
+    code = ("import signal; from zerobook.commands.gpt.run import gently\n"
             "with gently() as asked:\n"
             "    signal.raise_signal(signal.SIGHUP)\n"
             "    signal.raise_signal(signal.SIGTERM)\n"
@@ -663,7 +663,7 @@ def test_a_score_that_is_no_number_is_never_the_best(
     folder, capsys, monkeypatch, score
 ):
     """Kind: what compares with nothing must not be compared."""
-    import zerobook.gpt_command.run as run
+    import zerobook.commands.gpt.run as run
     real, calls = run.token_losses, itertools.count(1)
     monkeypatch.setattr(run, "token_losses", lambda model, ids: (
         real(model, ids) if next(calls) != 2 else np.array([score])))
@@ -879,7 +879,7 @@ def full_after(monkeypatch, n):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         whole(path, pieces)
 
-    import zerobook.gpt_command.run as run
+    import zerobook.commands.gpt.run as run
     for module in (safetensors, run):
         monkeypatch.setattr(module, "write_whole", filling_up)
 

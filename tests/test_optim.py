@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zerobook import nn, optim
 from zerobook.datasets import load_diabetes
 from zerobook.linear_model import LinearRegression
 from zerobook.losses import squared_error_backward
@@ -167,3 +168,16 @@ def test_epochs_differ_when_one_generator_goes_through_them():
 def test_a_batch_without_rows_is_refused(size):
     with pytest.raises(ValueError, match="batch_size"):
         list(minibatches(10, size, rng=0))
+
+
+def test_a_warm_up_begins_above_zero_and_the_floor_is_kept():
+    factor = optim.warmup_cosine(4, 10, 0.1)
+    assert [factor(k) for k in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [factor(k) for k in (10, 11, 16, 99)] == [0.1] * 4
+
+
+def test_an_infinite_gradient_is_told_and_not_clipped_to_nan():
+    p = nn.Parameter(np.zeros(2))
+    p.grad = np.array([np.inf, 1.0], p.dtype)
+    assert optim.clip_grad_norm_([p], 1.0) == np.inf
+    assert p.grad.tolist() == [np.inf, 1.0]

@@ -194,7 +194,7 @@ FLOOR = {name: k for k, row in enumerate(FLOORS) for name in row.split()}
 def part(module):
     """zerobook.nn.conv belongs to nn, a verb's module to cli."""
     name = (module.split(".") + [""])[1]
-    return "cli" if name.endswith("_command") else name
+    return "cli" if name == "commands" else name
 
 
 def package_imports(module):
@@ -283,19 +283,19 @@ def add_to(verbs):
 
 
 @pytest.fixture
-def with_command(tmp_path, monkeypatch):
+def with_command(tmp_path):
     """The package with a module that brings a verb, or is broken."""
-    import zerobook
+    from zerobook import commands
 
     def add(text):
-        (tmp_path / "hum_command.py").write_text(text)
-        sys.modules.pop("zerobook.hum_command", None)
-        path = [*zerobook.__path__, str(tmp_path)]
-        monkeypatch.setattr(zerobook, "__path__", path)
+        (tmp_path / "hum.py").write_text(text)
+        sys.modules.pop("zerobook.commands.hum", None)
+        commands.__path__.append(str(tmp_path))
         importlib.invalidate_caches()
 
     yield add
-    sys.modules.pop("zerobook.hum_command", None)
+    sys.modules.pop("zerobook.commands.hum", None)
+    commands.__path__.remove(str(tmp_path))
 
 
 def test_a_later_chapter_brings_a_verb_of_its_own(with_command, capsys):
@@ -692,7 +692,8 @@ def test_the_source_archive_can_build_the_book(dist):
     with tarfile.open(path) as archive:
         names = {n.split("/", 1)[-1] for n in archive.getnames()}
     for wanted in ("Makefile", "_toc.yml", "_config.yml", "pyproject.toml",
-                   "constraints/py312.txt", "tests/conftest.py", "setup.py",
+                   "constraints/py312.txt", "tools/set_up.py", "setup.py",
+                   "tests/conftest.py",
                    "book/_data/book_prose.txt",
                    *(str(page.relative_to(ROOT)) for page in pages()),
                    *(str(f.relative_to(ROOT)) for f in ROOT.glob("runs/*.*"))):

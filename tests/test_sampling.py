@@ -215,3 +215,28 @@ def test_a_beam_that_has_ended_keeps_its_score():
 def test_no_beam_is_an_error():
     with pytest.raises(ValueError, match="num_beams must be 1 or more: 0"):
         sampling.beam_search(chain(), [0, 1], 3, num_beams=0)
+
+
+def test_a_token_of_probability_zero_is_never_drawn_not_even_at_zero():
+    class Zero(np.random.Generator):
+        def random(self, shape):
+            return np.zeros(shape)
+
+    rng = Zero(np.random.PCG64(0))
+    assert sampling.draw([0.0, 0.4, 0.6], rng=rng) == 1
+
+
+def test_a_text_that_has_ended_gets_its_stop_again():
+    def scores(rows):  # the first text counts on, the second ends later
+        return 9.0 * np.eye(8)[(rows[:, -1] + 1) % 8]
+
+    new = [*sampling.generate(scores, [[2], [0]], stop=3, temperature=0)]
+    assert np.stack(new, axis=1).tolist() == [[3, 3, 3], [1, 2, 3]]
+
+
+def test_beams_that_cannot_be_are_left_out():
+    def scores(rows):
+        return np.where(np.arange(5) == 2, 0.0, -np.inf) + 0 * rows[:, :1]
+
+    beams, log_p = sampling.beam_search(scores, [0], 2, 4)
+    assert beams.tolist() == [[0, 2, 2]] and log_p.tolist() == [0.0]

@@ -23,7 +23,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 @pytest.fixture
 def set_up(root):
     spec = importlib.util.spec_from_file_location(
-        "set_up", root / "constraints" / "set_up.py"
+        "set_up", root / "tools" / "set_up.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,7 +53,7 @@ def fake_python(folder, name, body):
 def find(root, tmp_path, *arguments):
     """Run the search with nothing but our own pythons on the PATH."""
     return subprocess.run(
-        ["/bin/sh", root / "constraints" / "find_python.sh", *arguments],
+        ["/bin/sh", root / "tools" / "find_python.sh", *arguments],
         capture_output=True, text=True, cwd=tmp_path,
         env={"PATH": f"{tmp_path}:{tmp_path / 'tools'}"},
     )
@@ -527,7 +527,7 @@ def git(folder, *words):
 
 
 def third(root, folder):
-    return subprocess.run([root / "constraints" / "third.sh"], cwd=folder,
+    return subprocess.run([root / "tools" / "third.sh"], cwd=folder,
                           capture_output=True, text=True).stdout.strip()
 
 
@@ -567,7 +567,7 @@ def test_the_table_names_each_verb_and_the_one_that_failed(root, tmp_path):
 
     def timed(*verbs):
         done = subprocess.run(
-            [root / "constraints" / "timed.sh", *verbs], cwd=tmp_path,
+            [root / "tools" / "timed.sh", *verbs], cwd=tmp_path,
             capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})
         return done.returncode, done.stdout
 

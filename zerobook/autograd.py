@@ -487,10 +487,8 @@ def from_op(data, parents, backward, saved=None):
     out._data, out.grad, out.requires_grad = np.asarray(data), None, False
     out._node, out._version = None, [0]
     out._owned, out._buffer = False, None
-    if not _mode.enabled:
-        return out
     nodes = [p._node for p in parents if p._node is not None]
-    if nodes or any([p.requires_grad for p in parents]):
+    if _mode.enabled and (nodes or any([p.requires_grad for p in parents])):
         saved = parents if saved is None else saved
         out.requires_grad = True
         out._node = Node(out._data, nodes, backward, saved)

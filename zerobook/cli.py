@@ -3,11 +3,10 @@
 
 import argparse
 import contextlib
-import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
-import zerobook
 
 
 # %% book/given/package.md
@@ -77,11 +76,11 @@ def where(options):
 # %% book/given/package.md
 def later_commands():
     """The modules of the package that bring verbs of their own."""
-    names = [m.name for m in pkgutil.iter_modules(zerobook.__path__)]
+    folder = importlib.util.find_spec("zerobook.commands")
+    places = folder.submodule_search_locations if folder else []
     return [
-        importlib.import_module(f"zerobook.{name}")
-        for name in names
-        if name.endswith("_command")
+        importlib.import_module(f"zerobook.commands.{module.name}")
+        for module in pkgutil.iter_modules(places)
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerobook import frameworks_command as command
+from zerobook.commands import frameworks as command
 from zerobook import nn
 from zerobook.experiments import frameworks
 from zerobook.press import recording

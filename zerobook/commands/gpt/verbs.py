@@ -5,21 +5,21 @@ import math
 import os
 import sys
 import time
-from zerobook.gpt_command.run import in_words
+from zerobook.commands.gpt.run import in_words
 import unicodedata
 import contextlib
 import functools
-from zerobook.gpt_command.run import Complaint
+from zerobook.commands.gpt.run import Complaint
 from zerobook.training import NotANumber, keep_heap
 import shlex
 from dataclasses import fields
 from pathlib import Path
 import numpy as np
-from zerobook.gpt_command.recipe import generate_recipe, train_recipe
-from zerobook.gpt_command.run import (
+from zerobook.commands.gpt.recipe import generate_recipe, train_recipe
+from zerobook.commands.gpt.run import (
     Accident, Settings, alone, begin, gently, go_on, interrupt, on_signals,
 )
-from zerobook.gpt_command.writing import (
+from zerobook.commands.gpt.writing import (
     check_drawing, warn_of_space, write,
 )
 

@@ -26,14 +26,14 @@ OPTIONS = (  # option, type, what it stands for, help
 
 def train(options):
     """Train a GPT on text files; --out becomes a Hugging Face folder."""
-    from zerobook.gpt_command.verbs import train as act
+    from zerobook.commands.gpt.verbs import train as act
 
     return act(options)
 
 
 def generate(options):
     """Write with a GPT-2 folder, token by token."""
-    from zerobook.gpt_command.verbs import generate as act
+    from zerobook.commands.gpt.verbs import generate as act
 
     return act(options)
 

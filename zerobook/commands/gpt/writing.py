@@ -3,7 +3,7 @@
 
 import codecs
 from pathlib import Path
-from zerobook.gpt_command.run import MOST, Complaint
+from zerobook.commands.gpt.run import MOST, Complaint
 from zerobook.interop.huggingface import load_gpt
 
 

@@ -1,7 +1,7 @@
 # Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
 """The Python lines that do what a command does."""
 
-from zerobook.gpt_command.run import (
+from zerobook.commands.gpt.run import (
     MOST_COUNTED, MOST_TESTED, MOST_VALIDATED,
 )
 
