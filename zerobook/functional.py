@@ -255,18 +255,19 @@ def linear(x, weight, bias=None):
     Tensor of shape (..., D_out)
     """
     weight = as_tensor(weight)
-    x, D = as_tensor(x, weight), weight.shape[-1:]
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[0]:
-        raise ValueError(f"input {x.shape} for weight {weight.shape}")
-    rows = x.data.reshape(-1, x.shape[-1])  # (N, D_in)
-    y = neural_network.linear(rows, weight.data)  # (N, D_out)
+    x = as_tensor(x, weight)
+    X, W = x.data, weight.data
+    if W.ndim != 2 or X.ndim == 0 or X.shape[-1] != len(W):
+        raise ValueError(f"input {X.shape} for weight {W.shape}")
+    outer, D, rows = X.shape[:-1], W.shape[1:], X.reshape(-1, len(W))
+    y = neural_network.linear(rows, W)  # (N, D_out)
     parents, to_x, to_weight, to_bias = (x, weight), x.node, weight.node, None
     if bias is not None:
         bias = fitting_bias(bias, weight)
         y += bias.data  # in place: no second array
         parents, to_bias = (x, weight, bias), bias.node
     X = None if to_weight is None else rows  # each kept for the other's sake
-    W = None if to_x is None else weight.data
+    W = None if to_x is None else W
 
     def backward(g):
         g = g.reshape(-1, *D)
@@ -283,7 +284,7 @@ def linear(x, weight, bias=None):
             to_bias.accumulate(db, owned=True)
 
     saved = None if X is None else x, None if W is None else weight
-    return from_op(y.reshape(x.shape[:-1] + D), parents, backward, saved)
+    return from_op(y.reshape(outer + D), parents, backward, saved)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
