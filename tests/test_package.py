@@ -2,7 +2,7 @@
 
 import ast
 import csv
-import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -16,6 +16,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -776,9 +777,26 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_a_block_of_the_readme_runs_after_pip_install(installed, code):
-    assert float(installed(code).split()[-1]) > 0.9
+def test_a_block_of_the_readme_prints_what_it_shows(installed):
+    shown = blocks("text")
+    assert [installed(code) for code in blocks("python")] == shown != []
+
+
+def test_a_link_of_the_readme_leads_to_a_file():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_picture_of_the_readme_is_what_the_record_draws():
+    from matplotlib.image import imread
+
+    spec = importlib.util.spec_from_file_location(
+        "readme_picture", ROOT / "tools" / "readme_picture.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    kept = np.round(imread(tool.FILE)[:, :, :3] * 255)
+    assert (kept == tool.sheet()).all(), "run tools/readme_picture.py"
 
 
 def test_a_command_of_the_readme_is_one_that_the_package_knows():
