@@ -93,6 +93,7 @@ class Parser(argparse.ArgumentParser):
         print(self.format_help(), end="", file=file)
 
 
+# %% book/given/package.md
 def parser(asked=None):
     """The argument parser, a subcommand for each verb; one is `asked` for."""
     top = Parser(prog="zerobook", description=__doc__)

@@ -144,29 +144,26 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
     Parameters
     ----------
     y_hat : Tensor of shape (..., K)
-        Scores; the classes are the last axis (PyTorch: the second).
+        Scores, the classes last (PyTorch: second).
     y : ndarray or Tensor of int, shape (...)
         Classes; or of float, shape (..., K), their probabilities.
-    ignore_index : int
-        A class that does not count.
-    label_smoothing : float
-        Share of each target that is spread over all classes.
+    ignore_index, label_smoothing : int, float
+        A class that does not count; the share of each target that is
+        spread over all classes.
     weight : array_like of shape (K,), optional
         How much each class counts.
     reduction : {"mean", "sum", "none"}
-        What becomes of the losses of the targets.
+        Of the losses of the targets.
 
     Returns
     -------
-    Tensor of shape (), or (...) without a reduction
-        Nats a target; the mean is NaN if all are ignored.
+    Tensor of shape (), or (...) without a reduction, in nats
+        The mean is NaN if all are ignored.
 
     Raises
     ------
-    TypeError
-        If targets are neither integers nor probabilities.
-    ValueError, IndexError
-        If shapes do not fit, or a class is not in ``0 .. K-1``.
+    TypeError, ValueError, IndexError
+        For targets that are no classes or probabilities, or do not fit.
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction mean, sum or none, not {reduction!r}")
