@@ -5,6 +5,7 @@ import ast
 import html
 import importlib.util
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -112,6 +113,8 @@ def provider(repository):
 
 def configure(app, config):
     """Let the two addresses switch on what needs them."""
+    for name in ("zerobook_address", "zerobook_repository"):
+        config[name] = config[name] or os.environ.get(name.upper(), "")
     if config.zerobook_address:
         config.html_baseurl = config.zerobook_address.rstrip("/") + "/"
     if config.zerobook_repository:
