@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zerobook import datasets, nn, persistence, records, safetensors
-from zerobook.gpt_command import run
+from zerobook.commands.gpt import run
 from zerobook.interop import huggingface
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.tokenizers import (
