@@ -39,8 +39,18 @@ help:  ## list the verbs
 book: tangle  ## build the whole book into _build/html
 	@$(PY) -m zerobook book
 
+page: tangle  ## rebuild one page: make page P=book/foundations/losses.md
+	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
+	@$(PY) -m zerobook book --page "$(P)"
+
+serve: tangle  ## build the book and open it on this machine alone
+	@$(PY) -m zerobook book --serve --port $(PORT)
+
 test: setup-test  ## run the tests, and the examples in the docstrings
 	@$(PYTEST) -n 2 --dist loadfile --doctest-modules -m "not build" zerobook tests
+
+tangle: setup  ## write zerobook/ from the chapters
+	@$(PY) -m zerobook tangle
 
 builds: setup-test  ## run the tests that build small sites, the wheel and every snapshot
 	@$(PYTEST) -n 2 -m build tests
@@ -58,16 +68,6 @@ tangled: setup
 
 recorded: setup
 	@$(PY) -m zerobook runs --check
-
-page: tangle  ## rebuild one page: make page P=book/foundations/losses.md
-	@test -n "$(P)" || { echo "Which page? make page P=book/foundations/losses.md" >&2; exit 2; }
-	@$(PY) -m zerobook book --page "$(P)"
-
-serve: tangle  ## build the book and open it on this machine alone
-	@$(PY) -m zerobook book --serve --port $(PORT)
-
-tangle: setup  ## write zerobook/ from the chapters
-	@$(PY) -m zerobook tangle
 
 runs: tangle  ## run what is too long for a build, where its record is stale, or R=name
 	@$(PY) -m zerobook runs $(R)
