@@ -146,7 +146,7 @@ def load_torch_state_dict(model, state, strict=True):
     --------
     >>> state = {"weight": np.ones((2, 3)), "bias": np.zeros(2)}
     >>> load_torch_state_dict(nn.Linear(3, 2, rng=0), state)
-    ([], [])
+    IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
     axes, mine = layouts(model), model.state_dict()
     arrays = {name: state[name] for name in state if name not in mine}

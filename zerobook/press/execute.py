@@ -354,12 +354,19 @@ def kept(cache, notebook):
 
 
 # %% book/press/executing.md
+KEEP_HEAP = {  # what glibc reads when a program starts
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+
+
 def run(page, notebook, root, timeout=300):
     """Run a notebook in a kernel of its own; return the seconds it took."""
     from nbclient import NotebookClient
 
-    environment = dict(os.environ, PYTHONPATH=str(Path(root).resolve()))
-    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
+    environment = {"OPENBLAS_NUM_THREADS": "1", **KEEP_HEAP, **os.environ}
+    environment["PYTHONPATH"] = str(Path(root).resolve())
     folder = str(Path(root, page.path).parent)
     client = NotebookClient(
         notebook,
