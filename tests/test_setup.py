@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -144,13 +145,14 @@ def house(set_up, tmp_path, monkeypatch):
     """A set-up whose pip and venv only take notes."""
     notes = []
 
-    def build(venv, wanted, torch, index, pins):
+    def build(venv, wanted, torch, index, pins, carried):
         notes.append(torch)
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         return house.problem
 
-    def add(venv, wanted, pins):
+    def add(venv, wanted, pins, carried):
         added.append(wanted)
+        house.carried = carried
         return house.problem
 
     def main(*more):
@@ -296,7 +298,7 @@ def test_an_environment_of_other_extras_has_other_pins(
     asked = []
     monkeypatch.setattr(
         set_up, "build", lambda venv, wanted, *rest: asked.append(
-            (wanted, rest[-1].name)) or (venv / "bin").mkdir(parents=True)
+            (wanted, rest[2].name)) or (venv / "bin").mkdir(parents=True)
     )
     assert house.main("--extras=frameworks", "--pins=frameworks-") == 0
     (wanted, name), = asked
@@ -357,6 +359,35 @@ def test_an_index_that_never_answers_does_not_hold_the_set_up(set_up):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/torch/"
         assert not set_up.reachable(url, seconds=1)
         assert time.monotonic() - start < 5
+
+
+def test_a_carrier_brings_nothing_along(asked, set_up):
+    """Its code is never imported, so what that code would need stays away."""
+    carried = ["carrier==1"]
+    assert not set_up.add(Path("venv"), ["numpy"], "pins.txt", carried)
+    assert asked.calls[-1] == ["--no-deps", "carrier==1"]
+    asked.calls.clear()
+    assert not set_up.add(Path("venv"), ["numpy"], "pins.txt")
+    assert len(asked.calls) == 1
+
+
+def test_carriers_name_their_version_and_belong_to_an_extra(root, set_up):
+    lines = set_up.carriers(root / "pyproject.toml", set_up.EXTRAS)
+    assert lines and all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)
+                         for line in lines)
+    assert not set_up.carriers(root / "pyproject.toml", ["frameworks"])
+
+
+def test_an_extra_whose_carriers_change_is_added_again(set_up, tmp_path):
+    text = ('[project]\ndependencies = []\n'
+            '[project.optional-dependencies]\nbook = []\n'
+            '[tool.zerobook.carriers]\nbook = ["carrier=={}"]\n')
+    file = tmp_path / "pyproject.toml"
+    seen = set()
+    for version in "12":
+        file.write_text(text.format(version))
+        seen.add(set_up.extras_of(file, ["book"])["book"])
+    assert len(seen) == 2
 
 
 # ---- the pins

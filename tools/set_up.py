@@ -43,6 +43,16 @@ def requirements(pyproject, extras):
     return sorted(set(wanted))
 
 
+def carriers(pyproject, extras):
+    """Distributions of which only the files are read, for some extras.
+
+    They are installed without what they ask for, so they name their version.
+    """
+    tool = tomllib.loads(pyproject.read_text("utf-8")).get("tool", {})
+    known = tool.get("zerobook", {}).get("carriers", {})
+    return sorted({line for extra in extras for line in known.get(extra, ())})
+
+
 def constraints_file(prefix=""):
     """The pins for this Python."""
     major, minor = sys.version_info[:2]
@@ -63,7 +73,8 @@ def base_of(venv, torch, pins):
 
 def extras_of(pyproject, extras):
     """Each extra with the digest of what it asks for."""
-    return {extra: digest(*requirements(pyproject, [extra]))
+    return {extra: digest(*requirements(pyproject, [extra]),
+                          *carriers(pyproject, [extra]))
             for extra in extras}
 
 
@@ -148,7 +159,14 @@ def install_torch(venv, torch, index, pins=None):
     return not install(venv, *pins, torch).returncode
 
 
-def build(venv, wanted, torch, index, pins):
+def install_carriers(venv, carried):
+    """Add what is only read; None, or a sentence about what went wrong."""
+    if carried and install(venv, "--no-deps", *carried).returncode:
+        return f"pip could not install {', '.join(carried)} (see above)"
+    return None
+
+
+def build(venv, wanted, torch, index, pins, carried=()):
     """From nothing to a complete environment."""
     base = getattr(sys, "_base_executable", sys.executable)
     if venv.exists():
@@ -164,15 +182,15 @@ def build(venv, wanted, torch, index, pins):
             f"pip could not install {torch} (see above); with TORCH= the tests"
             " run without it, the pages that compare with it do not"
         )
-    return None
+    return install_carriers(venv, carried)
 
 
-def add(venv, wanted, pins):
+def add(venv, wanted, pins, carried=()):
     """Add extras to an environment that works."""
     print(f"set-up: adding to {venv.name} what is missing", flush=True)
     if install(venv, "-c", pins, *wanted).returncode:
         return "pip could not install the pinned packages (see above)"
-    return None
+    return install_carriers(venv, carried)
 
 
 def main(arguments=None):
@@ -202,11 +220,14 @@ def main(arguments=None):
     known = known["project"]["optional-dependencies"]
     every = [*asked, *(e for e in stamp.get("extras", {})
                        if e not in asked and e in known)]
-    wanted = requirements(ROOT / "pyproject.toml", missing if same else every)
+    todo = missing if same else every
+    wanted = requirements(ROOT / "pyproject.toml", todo)
+    carried = carriers(ROOT / "pyproject.toml", todo)
     if same:
-        problem = add(venv, wanted, pins)
+        problem = add(venv, wanted, pins, carried)
     else:
-        problem = build(venv, wanted, options.torch, options.torch_index, pins)
+        problem = build(venv, wanted, options.torch, options.torch_index, pins,
+                        carried)
     if problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 1
