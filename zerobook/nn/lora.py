@@ -72,7 +72,7 @@ class LoRA(Module):
         self.base = weight
         self.A = Parameter(A, dtype=dtype)
         self.B = Parameter(np.zeros((rank, K)), dtype=dtype)
-        delattr(module, name)  # from now on a Tensor stands there
+        setattr(module, name, None)  # from now on a Tensor stands there
 
     def adapted(self):
         """The matrix that the layer works with, a Tensor of shape (D, K)."""
@@ -85,8 +85,8 @@ class LoRA(Module):
 
     def merged(self):
         """The layer alone, with the product added into its matrix."""
-        weight = Parameter(self.adapted().data, requires_grad=False)
-        setattr(self.module, self.name, weight)
+        W = self.adapted().data
+        setattr(self.module, self.name, Parameter(W, False, dtype=W.dtype))
         return self.module
 
 
