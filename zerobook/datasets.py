@@ -662,6 +662,7 @@ def load_chorales(folder=None, *, cache=True):
     return Chorales(list(pieces.values()), list(pieces), groups)
 
 
+# %% book/given/datasets.md
 def read_chorales(files):
     """The files with four voices on the grid: name -> Score."""
     from zerobook.music import read_mxl

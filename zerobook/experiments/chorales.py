@@ -14,6 +14,7 @@ import time
 
 
 # %% 4.1.3 book/practice/four_voices.md
+NEEDS = ("music21",)  # its files
 LOWEST, SYMBOLS = 30, 58  # silence, and pitches 30 .. 86
 START = SYMBOLS
 

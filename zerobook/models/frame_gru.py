@@ -90,7 +90,7 @@ class FrameGRU(Module):
         return total * (1 / self.n_voices)
 
     def sample(self, start, length=None, *, rng, given=None, temperature=1.0):
-        """Draw frames one after the other.
+        """Draw frames one after the other, without those of `start`.
 
         Parameters
         ----------
@@ -98,7 +98,6 @@ class FrameGRU(Module):
             Frames to go on from, at least one.
         length : int, optional
             Frames to draw; that of `given` if it is left out.
-        rng : Generator or int
         given : ndarray of int, shape (length,), optional
             Symbols of the first voice, which is then not drawn.
         temperature : float
@@ -106,8 +105,7 @@ class FrameGRU(Module):
 
         Returns
         -------
-        frames : ndarray of int, shape (length, V)
-            Without `start`, and without start symbols that were not given.
+        ndarray of int, shape (length, V)
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
