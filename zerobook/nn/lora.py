@@ -48,21 +48,14 @@ class LoRA(Module):
 
     Examples
     --------
-    >>> from zerobook import nn
-    >>> layer = LoRA(nn.Linear(6, 4, rng=0), rank=2, rng=0)
+    >>> from zerobook.nn.linear import Linear
+    >>> layer = LoRA(Linear(6, 4, rng=0), rank=2, rng=0)
     >>> [name for name, p in layer.named_parameters() if p.requires_grad]
     ['A', 'B']
     """
 
     def __init__(self, module, rank=8, alpha=16.0, *, rng=None):
-        name = matrix_of(module)
-        if name is None:
-            raise TypeError(f"LoRA: {type(module).__name__} holds no matrix "
-                            "weight or in_proj_weight")
-        weight = getattr(module, name)
-        check_sizes(self, rank=rank)
-        if rank > min(weight.shape):
-            raise ValueError(f"LoRA: rank {rank} for a matrix {weight.shape}")
+        name, weight = self.checked(module, rank)
         for own in vars(module).values():
             if isinstance(own, Parameter):
                 own.requires_grad = False
@@ -73,6 +66,18 @@ class LoRA(Module):
         self.A = Parameter(A, dtype=dtype)
         self.B = Parameter(np.zeros((rank, K)), dtype=dtype)
         setattr(module, name, None)  # from now on a Tensor stands there
+
+    def checked(self, module, rank):
+        """The matrix of a layer and its name, or a clear error."""
+        name = matrix_of(module)
+        if name is None:
+            raise TypeError(f"LoRA: {type(module).__name__} holds no matrix "
+                            "weight or in_proj_weight")
+        weight = getattr(module, name)
+        check_sizes(self, rank=rank)
+        if rank > min(weight.shape):
+            raise ValueError(f"LoRA: rank {rank} for a matrix {weight.shape}")
+        return name, weight
 
     def adapted(self):
         """The matrix that the layer works with, a Tensor of shape (D, K)."""
@@ -116,6 +121,7 @@ def add_lora(model, rank=8, alpha=16.0, *, rng=None):
     -----
     Section 4.2.1.  `merge` is the way back.
     """
+    check_sizes(model, rank=rank)
     rng, found = np.random.default_rng(rng), []
     for parent in model.modules():
         found += [(parent, name, child)
