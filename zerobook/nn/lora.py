@@ -20,9 +20,7 @@ def matrix_of(module):
 
 # %% 4.2.1 book/practice/head_all_or_little.md
 class LoRA(Module):
-    """A layer whose matrix is frozen, with a product of low rank added.
-
-    The layer works with ``base + A @ B * (alpha / rank)``.
+    """A layer with the matrix ``base + A @ B * (alpha / rank)``.
 
     Parameters
     ----------
