@@ -30,11 +30,11 @@ def bare(path):
 
 
 # %% book/press/recording.md
-FOLDER = "zerobook/experiments/"
+FOLDER = "zerobook/runs/"
 
 
-def experiments(root):
-    """The page of each experiment, in the order of the book."""
+def programs(root):
+    """The page of each recorded run, in the order of the book."""
     found = {}
     for page, cell in read_book(root).cells():
         name = (cell.target or "").removeprefix(FOLDER).removesuffix(".py")
@@ -44,7 +44,7 @@ def experiments(root):
 
 
 def source(name, root):
-    """The file of an experiment."""
+    """The file of a run's program."""
     return Path(root, FOLDER, name + ".py")
 
 
@@ -107,10 +107,11 @@ def counts(name, node, words):
 
 # %% book/press/recording.md
 def reached(name, root):
-    """Pieces of the package that an experiment may run: file -> nodes."""
-    own, init = source(name, root), Path(root, "zerobook", "__init__.py")
-    files, _ = closure([f"zerobook.experiments.{name}"], root)
-    rest = [(path, *piece) for path in sorted(files - {own, init})
+    """Pieces of the package that a run may reach: file -> nodes."""
+    own = source(name, root)
+    heads = {own.with_name("__init__.py"), own.parents[1] / "__init__.py"}
+    files, _ = closure([f"zerobook.runs.{name}"], root)
+    rest = [(path, *piece) for path in sorted(files - {own} - heads)
             for piece in pieces(path)]
     found, words = {own: [bare(own)]}, mentioned(bare(own))
     new = True
@@ -157,7 +158,7 @@ def constant(tree, name, default):
 def facts(name, page, root):
     """What is known of a run before it begins."""
     parts = ingredients(name, page, root)
-    _, outside = closure([f"zerobook.experiments.{name}"], root)
+    _, outside = closure([f"zerobook.runs.{name}"], root)
     return {
         "name": name,
         "section": page.section,
@@ -174,7 +175,7 @@ def facts(name, page, root):
 
 
 def verb(name, root):
-    """The words that repeat a run; an experiment may have its own `VERB`."""
+    """The words that repeat a run; its program may have its own `VERB`."""
     return constant(bare(source(name, root)), "VERB", f"make runs R={name}")
 
 
@@ -207,9 +208,9 @@ def as_number(thing):
 
 # %% book/press/recording.md
 def record(name, root="."):
-    """Run an experiment in this process and write its record."""
-    known = facts(name, experiments(root)[name], root)
-    module = importlib.import_module(f"zerobook.experiments.{name}")
+    """Run a program in this process and write its record."""
+    known = facts(name, programs(root)[name], root)
+    module = importlib.import_module(f"zerobook.runs.{name}")
     start, processor = time.perf_counter(), time.process_time()
     results = dict(module.run(say=print))
     known["seconds"] = round(time.perf_counter() - start, 1)
@@ -240,7 +241,7 @@ START = (
 
 
 def run_apart(name, root):
-    """Run an experiment in a fresh process; return its exit code."""
+    """Run a program in a fresh process; return its exit code."""
     environment = dict(os.environ, PYTHONPATH=str(Path(root).resolve()))
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     environment.setdefault("OMP_NUM_THREADS", "1")
@@ -280,7 +281,7 @@ def doubts(name, page, root):
 # %% book/press/recording.md
 def check(root, say=print):
     """Say which records do not hold, and why; return an exit code."""
-    known, bad = experiments(root), []
+    known, bad = programs(root), []
     for name, page in known.items():
         for reason in doubts(name, page, root):
             remedy = f"`{verb(name, root)}` renews it"
@@ -289,7 +290,7 @@ def check(root, say=print):
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = path.name.removeprefix(path.stem)
         if path.stem not in known or ending not in (".json", ".safetensors"):
-            bad.append(f"runs/{path.name} belongs to no experiment: delete it")
+            bad.append(f"runs/{path.name} belongs to no program: delete it")
     for line in bad:
         say(line)
     return 1 if bad else 0
@@ -297,23 +298,23 @@ def check(root, say=print):
 
 # %% book/press/recording.md
 def lacking(name, root):
-    """Libraries that an experiment needs and this Python has not."""
+    """Libraries that a program needs and this Python has not."""
     needs = constant(bare(source(name, root)), "NEEDS", ())
     return [library for library in needs
             if importlib.util.find_spec(library) is None]
 
 
 def run_all(root, names=(), say=print):
-    """Run the named experiments, or all whose record does not hold.
+    """Run the named programs, or all whose record does not hold.
 
     Returns
     -------
     int
         0 if all went well, 1 if one failed, 3 if there is no such one.
     """
-    known, code = experiments(root), 0
+    known, code = programs(root), 0
     for name in set(names) - known.keys():
-        say(f"no experiment {name!r}; there is {', '.join(known) or 'none'}")
+        say(f"no run {name!r}; there is {', '.join(known) or 'none'}")
         return 3
     for name, page in known.items():
         if name not in names and (names or not doubts(name, page, root)):
