@@ -2,8 +2,6 @@
 """Recorded runs: what is too long for a build, and whether it still holds."""
 
 import ast
-import copy
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -14,19 +12,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from zerobook.press.assembling import definitions
-from zerobook.press.execute import closure, data_of, essence, said
-from zerobook.press.execute import versions, without_docstrings
-from zerobook.press.methods import FUNCTIONS, name_of
+from zerobook.press.execute import closure, data_of, said, versions
 from zerobook.press.reading import read_book
 from zerobook.press.writing import replace
-
-
-# %% book/press/recording.md
-@functools.cache
-def bare(path):
-    """The syntax tree of a file, without its docstrings."""
-    return without_docstrings(path.read_text("utf8"))
 
 
 # %% book/press/recording.md
@@ -49,82 +37,6 @@ def source(name, root):
 
 
 # %% book/press/recording.md
-def mentioned(tree):
-    """Words in a piece of code that may mean something defined elsewhere."""
-    words = set()
-    for node in ast.walk(tree):
-        for field in ("id", "attr", "value"):
-            words.add(getattr(node, field, None))
-        if isinstance(node, ast.alias) and node.asname:
-            words |= set(node.name.split("."))
-        if isinstance(node, ast.ClassDef):
-            words.add(node.name)
-    return {word for word in words if isinstance(word, str)}
-
-
-# %% book/press/recording.md
-@functools.cache
-def pieces(path):
-    """Pairs (name, node) of what stands at the top of a module."""
-    found = []
-    for node in bare(path).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found += [(a.asname, a) for a in node.names if a.asname]
-        elif isinstance(node, ast.ClassDef):
-            found += pieces_of_class(node)
-        else:
-            found += [(name, inner) for name, inner in definitions([node])
-                      if inner is node]
-    return found
-
-
-def pieces_of_class(node):
-    """A class without its methods, then each method and second name."""
-    found, rest = [], []
-    for inner in node.body:
-        if isinstance(inner, FUNCTIONS):
-            found.append((f"{node.name}.{inner.name}", inner))
-        elif isinstance(inner, ast.Assign) and name_of(inner.value):
-            found += [(f"{node.name}.{name}", inner)
-                      for name, _ in definitions([inner])]
-        else:
-            rest.append(inner)
-    whole = copy.copy(node)
-    whole.body = rest
-    return [(node.name, whole), *found]
-
-
-# %% book/press/recording.md
-def counts(name, node, words):
-    """Whether a piece may be called by code that mentions `words`."""
-    owner, dot, member = name.partition(".")
-    decorated = getattr(node, "decorator_list", [])
-    if owner.startswith("__") or decorated and owner == name:
-        return True
-    hidden = member.startswith("__")
-    return owner in words and (not dot or hidden or member in words)
-
-
-# %% book/press/recording.md
-def reached(name, root):
-    """Pieces of the package that a run may reach: file -> nodes."""
-    own = source(name, root)
-    heads = {own.with_name("__init__.py"), own.parents[1] / "__init__.py"}
-    files, _ = closure([f"zerobook.runs.{name}"], root)
-    rest = [(path, *piece) for path in sorted(files - {own} - heads)
-            for piece in pieces(path)]
-    found, words = {own: [bare(own)]}, mentioned(bare(own))
-    new = True
-    while new:
-        new = [item for item in rest if counts(*item[1:], words)]
-        rest = [item for item in rest if not counts(*item[1:], words)]
-        for path, _, node in new:
-            found.setdefault(path, []).append(node)
-            words |= mentioned(node)
-    return found
-
-
-# %% book/press/recording.md
 def hashed(data):
     """Twelve letters for some bytes."""
     return hashlib.sha256(data).hexdigest()[:12]
@@ -132,10 +44,9 @@ def hashed(data):
 
 def ingredients(name, page, root):
     """What a run depends on: a path in the repository -> its hash."""
-    parts = {}
-    for path, nodes in reached(name, root).items():
-        nodes = sorted(nodes, key=lambda node: getattr(node, "lineno", 0))
-        parts[path] = hashed(repr([essence(n) for n in nodes]).encode())
+    files, _ = closure([f"zerobook.runs.{name}"], root)
+    parts = {path: said(path.read_text("utf8"))["hash"][:12]
+             for path in files - {Path(root, "zerobook", "__init__.py")}}
     code = said(source(name, root).read_text("utf8"))
     for path in data_of(code["words"], code["imports"], page, root):
         if path.stem != name:  # its own record is no ingredient
@@ -146,11 +57,11 @@ def ingredients(name, page, root):
 
 
 # %% book/press/recording.md
-def constant(tree, name, default):
-    """What a module assigns to an upper-case name, without importing it."""
-    for node in tree.body:
+def constant(name, root, wanted, default):
+    """What a program assigns to a name, without importing it."""
+    for node in ast.parse(source(name, root).read_text("utf8")).body:
         if isinstance(node, ast.Assign):
-            if ast.unparse(node.targets[0]) == name:
+            if ast.unparse(node.targets[0]) == wanted:
                 return ast.literal_eval(node.value)
     return default
 
@@ -176,7 +87,7 @@ def facts(name, page, root):
 
 def verb(name, root):
     """The words that repeat a run; its program may have its own `VERB`."""
-    return constant(bare(source(name, root)), "VERB", f"make runs R={name}")
+    return constant(name, root, "VERB", f"make runs R={name}")
 
 
 # %% book/press/recording.md
@@ -299,7 +210,7 @@ def check(root, say=print):
 # %% book/press/recording.md
 def lacking(name, root):
     """Libraries that a program needs and this Python has not."""
-    needs = constant(bare(source(name, root)), "NEEDS", ())
+    needs = constant(name, root, "NEEDS", ())
     return [library for library in needs
             if importlib.util.find_spec(library) is None]
 
