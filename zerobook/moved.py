@@ -19,8 +19,8 @@ MOVED = {  # new module: what once stood in "zerobook.training"
     "zerobook.memory": ["keep_heap"],
 }
 RECORDS = {"zerobook.runs": {  # what stood in "zerobook.records"
-    "read_record": "read", "record_arrays": "arrays",
-    "record_weights": "weights", "records_folder": "records_folder",
+    "runs.read": "read", "runs.arrays": "arrays",
+    "runs.weights": "weights", "records_folder": "records_folder",
 }}
 
 
