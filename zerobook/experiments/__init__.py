@@ -1,0 +1,1 @@
+# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
