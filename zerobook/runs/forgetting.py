@@ -6,7 +6,7 @@ import numpy as np
 from zerobook import functional
 from zerobook.optim import AdamW, LambdaLR, clip_grad_norm_, warmup_cosine
 from zerobook.datasets import load_book_prose, load_topics
-from zerobook.experiments import gpt_on_the_book
+from zerobook.runs import gpt_on_the_book
 from zerobook.metrics import bits_per_byte
 from zerobook.models.gpt import GPT, GPTConfig, token_losses
 from zerobook.nn.lora import add_lora
