@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from zerobook.autograd import no_grad
 from zerobook.data import as_array
-from zerobook.optim import clip_grad_norm_, grad_norm
+from zerobook.optim import clip_grad_norm_
 import copy
 import json
 from pathlib import Path
@@ -57,11 +57,10 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 def judge_gradients(model, clip, optimizer):
     """Refuse gradients that are not finite; shorten those that are long."""
     if clip is None:
-        norm = grad_norm([p for group in optimizer.param_groups
-                          for p in group["params"]])
+        finite = optimizer.finite()
     else:
-        norm = clip_grad_norm_(model.parameters(), clip)
-    if not math.isfinite(norm):
+        finite = math.isfinite(clip_grad_norm_(model.parameters(), clip))
+    if not finite:
         names = [name for name, p in model.named_parameters()
                  if p.grad is not None and not np.isfinite(p.grad).all()]
         raise NotANumber(f"the gradient of {', '.join(names)} is not finite")
@@ -686,7 +685,7 @@ class DataParallel(Module):
         ticket = self.ticket
 
         def backward(g):
-            self.send_back(ticket, mine, np.split(g, joints))
+            return self.send_back(ticket, mine, np.split(g, joints))
 
         return from_op(y, tuple(params), backward)
 
@@ -697,10 +696,11 @@ class DataParallel(Module):
                                "backward() was called for this one")
         _, reached = self.together("backward", [(g,) for g in pieces[1:]],
                                    lambda: mine.backward(pieces[0]))
+        totals = [None] * len(self.weights)
         for flags, grads in zip(reached, self.grads):
-            for p, flag, grad in zip(self.parameters(), flags, grads):
-                if flag:
-                    p.accumulate(grad)
+            for i in np.flatnonzero(flags):
+                totals[i] = grads[i] + (0 if totals[i] is None else totals[i])
+        return tuple(totals)
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md
