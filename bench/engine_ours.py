@@ -44,7 +44,7 @@ def trainer(case, arrays, data, replicas=1, workers=None):
     if case.kind == "writer":
         return writer(model, data[0][0][0], case.sizes["T"])
     if replicas > 1:
-        from zerobook.training import DataParallel
+        from zerobook.parallel import DataParallel
 
         model = DataParallel(model, replicas, workers)
     optimizer = Adam(model.parameters())

@@ -21,7 +21,7 @@ def start(case, side, threads):
     """Import a side and set its threads; what is left is to build it."""
     if not side.startswith("torch") and side != "tm":
         from bench import engine_ours
-        from zerobook.training import keep_heap
+        from zerobook.memory import keep_heap
 
         keep_heap()
         workers = "threads" if side == "ours, threads" else None
@@ -33,7 +33,7 @@ def start(case, side, threads):
 
     torch.set_num_threads(threads)
     if side == "tm":
-        from zerobook.training import keep_heap
+        from zerobook.memory import keep_heap
 
         keep_heap()
     gelu = "none" if side == "torch, erf" else "tanh"

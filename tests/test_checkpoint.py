@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from zerobook import nn, optim, safetensors, training
-from zerobook.training import Checkpoint
+from zerobook import nn, optim, safetensors
+from zerobook.checkpoint import MARK, REST, Checkpoint, split_state
 
 
 def start(folder, name="c", seed=0):
@@ -41,7 +41,7 @@ def reads_as(folder):
     mine = start(folder)
     set_to(mine, n)
     a, b = {}, {}
-    assert training.split_state(new.state(), a) == training.split_state(
+    assert split_state(new.state(), a) == split_state(
         mine.state(), b)
     assert all(np.array_equal(a[name], b[name]) for name in a)
     return n
@@ -301,19 +301,19 @@ def test_a_load_that_fails_anywhere_changes_nothing(tmp_path, stop):
     start(tmp_path).save()
     old = start(tmp_path, seed=5)
     arrays = safetensors.load_file(old.file)
-    rest = json.loads(arrays[training.REST].tobytes())
+    rest = json.loads(arrays[REST].tobytes())
     rest["parts"]["last"] = {"n": 1}
-    arrays[training.REST] = np.frombuffer(json.dumps(rest).encode(), np.uint8)
-    safetensors.save_file(arrays, old.file, training.MARK)
+    arrays[REST] = np.frombuffer(json.dumps(rest).encode(), np.uint8)
+    safetensors.save_file(arrays, old.file, MARK)
     new = Checkpoint(old.path, old.model, optimizer=old.parts["optimizer"],
                      last=Last())
     before = {}
-    rest = training.split_state(old.state(), before)
+    rest = split_state(old.state(), before)
     before = {name: array.copy() for name, array in before.items()}
     with pytest.raises(type(stop)):
         new.load()
     after = {}
-    assert training.split_state(old.state(), after) == rest
+    assert split_state(old.state(), after) == rest
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 

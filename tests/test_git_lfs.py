@@ -12,7 +12,7 @@ from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.tokenizers import (
     BERT_SPECIALS, BPETokenizer, WordPieceTokenizer,
 )
-from zerobook.training import Checkpoint
+from zerobook.checkpoint import Checkpoint
 
 POINTER = ("version https://git-lfs.github.com/spec/v1\n"
            "oid sha256:0a\nsize 548105171\n")

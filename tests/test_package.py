@@ -179,12 +179,13 @@ FLOORS = [
     """activations losses gradcheck linear_model neighbors cluster svm
     decomposition preprocessing model_selection metrics base persistence
     datasets bandit probability linear_algebra scalar_autograd tokenizers
-    sampling mixture music safetensors plot records memory git_lfs""",
+    sampling mixture music safetensors plot records memory git_lfs
+    moved""",
     # A loader takes a Tensor, an optimizer writes into one and counts its
     # versions; neural_network calls the update rules that stand in optim.
-    "autograd functional data optim neural_network",
+    "autograd checkpoint functional data optim neural_network",
     "nn",
-    "training",
+    "training parallel",
     "models evaluation",
     "experiments",
     "cli __main__",

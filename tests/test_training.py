@@ -13,14 +13,14 @@ from zerobook import functional as F
 from zerobook import nn, optim, safetensors, training
 from zerobook.autograd import Tensor
 from zerobook.data import DataLoader, TensorDataset
-from zerobook.training import (
-    AveragedModel, Checkpoint, NotANumber, evaluate, fit,
-)
+from zerobook.checkpoint import MARK, REST, Checkpoint, split_state
+from zerobook.training import AveragedModel, NotANumber, evaluate, fit
 
 PROGRAM = """
 import sys, time
 import numpy as np
 from zerobook import functional, nn, optim, training
+from zerobook.checkpoint import Checkpoint
 from zerobook.data import DataLoader, TensorDataset
 
 path, log, pause = sys.argv[1], open(sys.argv[2], "a"), float(sys.argv[3])
@@ -31,8 +31,8 @@ net = nn.Sequential(nn.Linear(8, 16, rng=1), nn.ReLU(),
 adam = optim.AdamW(net.parameters(), lr=0.01)
 slower = optim.CosineAnnealingLR(adam, 60)
 loader = DataLoader(TensorDataset(X, y), 16, shuffle=True, rng=4)
-checkpoint = training.Checkpoint(path, net, optimizer=adam, schedule=slower,
-                                 loader=loader)
+checkpoint = Checkpoint(path, net, optimizer=adam, schedule=slower,
+                        loader=loader)
 first = checkpoint.load()[0] if checkpoint.exists() else 0
 
 def after_step(step, loss):
@@ -139,10 +139,10 @@ def edited(change):
     def damage(folder):
         file = folder / "c.safetensors"
         arrays = safetensors.load_file(file)
-        rest = json.loads(arrays[training.REST].tobytes())
+        rest = json.loads(arrays[REST].tobytes())
         text = json.dumps(change(rest, rest["parts"]) or rest).encode()
-        arrays[training.REST] = np.frombuffer(text, np.uint8)
-        safetensors.save_file(arrays, file, training.MARK)
+        arrays[REST] = np.frombuffer(text, np.uint8)
+        safetensors.save_file(arrays, file, MARK)
 
     damage.__name__ = change.__name__
     return damage
@@ -199,12 +199,12 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(damage, tmp_path):
     net, adam, loader = run()
     new = Checkpoint(tmp_path / "c", net, optimizer=adam, loader=loader)
     flat = {}
-    before = training.split_state(new.state(), flat)
+    before = split_state(new.state(), flat)
     flat = {k: v.copy() for k, v in flat.items()}
     with pytest.raises(ValueError, match="c.safetensors: (no checkpoint|does)"):
         new.load()
     now = {}
-    assert training.split_state(new.state(), now) == before
+    assert split_state(new.state(), now) == before
     for name, array in flat.items():
         np.testing.assert_array_equal(now[name], array)
 

@@ -14,7 +14,7 @@ from zerobook.press import recording, writing
 from zerobook.tokenizers import (
     BERT_SPECIALS, BPETokenizer, WordPieceTokenizer,
 )
-from zerobook.training import Checkpoint
+from zerobook.checkpoint import Checkpoint
 
 CONFIG = GPTConfig(vocab_size=257, n_positions=4, n_embd=4, n_head=1,
                    n_layer=1)

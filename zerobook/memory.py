@@ -3,6 +3,7 @@
 
 import math
 import numpy as np
+import ctypes
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -54,3 +55,32 @@ def fitting(name, value, like):
     ):
         raise ValueError(f"{name}: {value.dtype} does not fit {like.dtype}")
     return new
+
+
+# %% 2.1.2 book/deep_learning/two_cores.md
+def keep_heap():
+    """Keep freed memory for the next step, for as long as the program runs.
+
+    Worth a call before a long training: arrays of more than 128 kB are
+    otherwise handed back to the system and asked for anew.
+
+    Returns
+    -------
+    bool
+        Whether it could be done; glibc on Linux is the library that can.
+
+    Notes
+    -----
+    Section 2.1.2. The process keeps its largest size, so a program that
+    needs much memory once and little of it later should not call this.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+    return all(
+        [mallopt(M_MMAP_THRESHOLD, 1 << 30),
+         mallopt(M_TRIM_THRESHOLD, 1 << 30),
+         mallopt(M_ARENA_MAX, 1)]
+    )

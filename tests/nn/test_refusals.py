@@ -13,7 +13,8 @@ from zerobook import functional as F
 from zerobook import nn, optim
 from zerobook.autograd import Tensor
 from zerobook.data import DataLoader
-from zerobook.training import AveragedModel, DataParallel
+from zerobook.parallel import DataParallel
+from zerobook.training import AveragedModel
 
 
 def lines(rng=0):

@@ -21,7 +21,8 @@ from zerobook.models.gpt import GPT, GPTConfig, token_losses
 from zerobook.models.ngram import NGram
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
 from zerobook.tokenizers import END_OF_TEXT, BPETokenizer
-from zerobook.training import DataParallel, train_step
+from zerobook.parallel import DataParallel
+from zerobook.training import train_step
 """
 
 

@@ -13,7 +13,7 @@ from zerobook.models.ngram import NGram
 from zerobook.data import DataLoader, TextWindows
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.optim import AdamW, LambdaLR, warmup_cosine
-from zerobook.training import Checkpoint
+from zerobook.checkpoint import Checkpoint
 from zerobook.interop.huggingface import load_gpt, save_gpt
 from zerobook.models.gpt import token_losses
 from zerobook.training import NotANumber
@@ -22,7 +22,8 @@ from zerobook.safetensors import write_whole
 import itertools
 import time
 from zerobook import functional
-from zerobook.training import DataParallel, numbered_step
+from zerobook.parallel import DataParallel
+from zerobook.training import numbered_step
 import contextlib
 import signal
 import threading

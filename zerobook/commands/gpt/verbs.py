@@ -10,7 +10,8 @@ import unicodedata
 import contextlib
 import functools
 from zerobook.commands.gpt.run import Complaint
-from zerobook.training import NotANumber, keep_heap
+from zerobook.memory import keep_heap
+from zerobook.training import NotANumber
 import shlex
 from dataclasses import fields
 from pathlib import Path

@@ -18,9 +18,8 @@ from tests.oracles import oracle
 from zerobook import functional, nn, optim
 from zerobook.autograd import Tensor, no_grad
 from zerobook.data import DataLoader, TensorDataset
-from zerobook.training import (
-    DataParallel, Receiver, accuracy, blas_threads, evaluate, fit, train_step,
-)
+from zerobook.parallel import DataParallel, Receiver, blas_threads
+from zerobook.training import accuracy, evaluate, fit, train_step
 
 threadpoolctl = oracle("threadpoolctl")
 LINUX = sys.platform == "linux"
@@ -345,7 +344,7 @@ def test_workers_do_not_outlive_a_caller_that_is_killed(root):
 import time
 import numpy as np
 from zerobook import nn
-from zerobook.training import DataParallel
+from zerobook.parallel import DataParallel
 model = DataParallel(nn.Linear(2, 2, rng=0), 3, "processes")
 model(np.ones((6, 2)))
 print(*(worker.pid for worker, _ in model.team), flush=True)
@@ -378,8 +377,8 @@ def test_keep_heap_spares_the_page_faults_and_import_does_not_call_it(root):
     program = """
 import resource, sys
 import numpy as np
-from zerobook import training
-done = training.keep_heap() if sys.argv[1] == "keep" else None
+from zerobook import memory
+done = memory.keep_heap() if sys.argv[1] == "keep" else None
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def step():
@@ -407,8 +406,8 @@ def test_keep_heap_spares_the_page_faults_of_threads_too(root):
 import resource
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from zerobook import training
-done = training.keep_heap()
+from zerobook import memory
+done = memory.keep_heap()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def step(_):
