@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import (
-    Tensor, as_numbers, converted, from_op, grad_enabled, unbroadcast
+    Tensor, as_numbers, converted, from_op, grad_enabled
 )
 from zerobook.memory import chunks
 import operator
@@ -338,6 +338,7 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     return from_op(y.reshape(x.shape), parents, backward, saved=(weight,))
 
 
+# %% 2.1.1 book/deep_learning/fused.md
 def scale_and_shift(x, *params):
     """Weight and bias of the columns of `x` as tensors, or None."""
     params = [None if p is None else as_tensor(p, x) for p in params]
@@ -348,7 +349,6 @@ def scale_and_shift(x, *params):
     return params
 
 
-# %% 2.1.1 book/deep_learning/fused.md
 def layer_norm_backward(g, w, x_hat, r):
     """Gradients of `layer_norm` by its rows, and by the weight if any."""
     dw = None if w is None else np.einsum("nd,nd->d", g, x_hat)
