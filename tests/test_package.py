@@ -187,7 +187,7 @@ FLOORS = [
     "nn",
     "training parallel",
     "models evaluation",
-    "experiments",
+    "runs",
     "cli __main__",
 ]
 FLOOR = {name: k for k, row in enumerate(FLOORS) for name in row.split()}

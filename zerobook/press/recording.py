@@ -18,11 +18,11 @@ from zerobook.press.writing import replace
 
 
 # %% book/press/recording.md
-FOLDER = "zerobook/experiments/"
+FOLDER = "zerobook/runs/"
 
 
-def experiments(root):
-    """The page of each experiment, in the order of the book."""
+def programs(root):
+    """The page of each recorded run, in the order of the book."""
     found = {}
     for page, cell in read_book(root).cells():
         name = (cell.target or "").removeprefix(FOLDER).removesuffix(".py")
@@ -32,7 +32,7 @@ def experiments(root):
 
 
 def source(name, root):
-    """The file of an experiment."""
+    """The file of a run's program."""
     return Path(root, FOLDER, name + ".py")
 
 
@@ -44,7 +44,7 @@ def hashed(data):
 
 def ingredients(name, page, root):
     """What a run depends on: a path in the repository -> its hash."""
-    files, _ = closure([f"zerobook.experiments.{name}"], root)
+    files, _ = closure([f"zerobook.runs.{name}"], root)
     parts = {path: said(path.read_text("utf8"))["hash"][:12]
              for path in files - {Path(root, "zerobook", "__init__.py")}}
     code = said(source(name, root).read_text("utf8"))
@@ -58,7 +58,7 @@ def ingredients(name, page, root):
 
 # %% book/press/recording.md
 def constant(name, root, wanted, default):
-    """What an experiment assigns to a name, without importing it."""
+    """What a program assigns to a name, without importing it."""
     for node in ast.parse(source(name, root).read_text("utf8")).body:
         if isinstance(node, ast.Assign):
             if ast.unparse(node.targets[0]) == wanted:
@@ -69,7 +69,7 @@ def constant(name, root, wanted, default):
 def facts(name, page, root):
     """What is known of a run before it begins."""
     parts = ingredients(name, page, root)
-    _, outside = closure([f"zerobook.experiments.{name}"], root)
+    _, outside = closure([f"zerobook.runs.{name}"], root)
     return {
         "name": name,
         "section": page.section,
@@ -86,7 +86,7 @@ def facts(name, page, root):
 
 
 def verb(name, root):
-    """The words that repeat a run; an experiment may have its own `VERB`."""
+    """The words that repeat a run; its program may have its own `VERB`."""
     return constant(name, root, "VERB", f"make runs R={name}")
 
 
@@ -119,9 +119,9 @@ def as_number(thing):
 
 # %% book/press/recording.md
 def record(name, root="."):
-    """Run an experiment in this process and write its record."""
-    known = facts(name, experiments(root)[name], root)
-    module = importlib.import_module(f"zerobook.experiments.{name}")
+    """Run a program in this process and write its record."""
+    known = facts(name, programs(root)[name], root)
+    module = importlib.import_module(f"zerobook.runs.{name}")
     start, processor = time.perf_counter(), time.process_time()
     results = dict(module.run(say=print))
     known["seconds"] = round(time.perf_counter() - start, 1)
@@ -152,7 +152,7 @@ START = (
 
 
 def run_apart(name, root):
-    """Run an experiment in a fresh process; return its exit code."""
+    """Run a program in a fresh process; return its exit code."""
     environment = dict(os.environ, PYTHONPATH=str(Path(root).resolve()))
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     environment.setdefault("OMP_NUM_THREADS", "1")
@@ -192,7 +192,7 @@ def doubts(name, page, root):
 # %% book/press/recording.md
 def check(root, say=print):
     """Say which records do not hold, and why; return an exit code."""
-    known, bad = experiments(root), []
+    known, bad = programs(root), []
     for name, page in known.items():
         for reason in doubts(name, page, root):
             remedy = f"`{verb(name, root)}` renews it"
@@ -201,7 +201,7 @@ def check(root, say=print):
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = path.name.removeprefix(path.stem)
         if path.stem not in known or ending not in (".json", ".safetensors"):
-            bad.append(f"runs/{path.name} belongs to no experiment: delete it")
+            bad.append(f"runs/{path.name} belongs to no program: delete it")
     for line in bad:
         say(line)
     return 1 if bad else 0
@@ -209,23 +209,23 @@ def check(root, say=print):
 
 # %% book/press/recording.md
 def lacking(name, root):
-    """Libraries that an experiment needs and this Python has not."""
+    """Libraries that a program needs and this Python has not."""
     needs = constant(name, root, "NEEDS", ())
     return [library for library in needs
             if importlib.util.find_spec(library) is None]
 
 
 def run_all(root, names=(), say=print):
-    """Run the named experiments, or all whose record does not hold.
+    """Run the named programs, or all whose record does not hold.
 
     Returns
     -------
     int
         0 if all went well, 1 if one failed, 3 if there is no such one.
     """
-    known, code = experiments(root), 0
+    known, code = programs(root), 0
     for name in set(names) - known.keys():
-        say(f"no experiment {name!r}; there is {', '.join(known) or 'none'}")
+        say(f"no run {name!r}; there is {', '.join(known) or 'none'}")
         return 3
     for name, page in known.items():
         if name not in names and (names or not doubts(name, page, root)):
