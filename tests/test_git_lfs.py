@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from zerobook import datasets, nn, persistence, records, safetensors
+from zerobook import datasets, nn, persistence, runs, safetensors
 from zerobook.commands.gpt import run
 from zerobook.interop import huggingface
 from zerobook.models.gpt import GPT, GPTConfig
@@ -68,7 +68,7 @@ def gpt_run(folder):
 def record(folder):
     (folder / "r.safetensors").write_bytes(b"")
     (folder / "r.json").write_text('{"results": {}, "arrays": "12"}')
-    return lambda: records.record_arrays("r", folder)
+    return lambda: runs.arrays("r", folder)
 
 
 def weights(folder):

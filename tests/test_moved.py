@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from zerobook import training
+from zerobook import records, runs, training
 from zerobook.moved import MOVED
 
 
@@ -27,3 +27,10 @@ def test_an_import_of_an_old_name_works():
 def test_a_name_that_never_was_is_an_attribute_error():
     with pytest.raises(AttributeError, match="training' has no .* 'nothing'"):
         training.nothing  # noqa: B018
+
+
+def test_the_records_are_read_under_their_old_names_too():
+    with pytest.warns(FutureWarning, match="zerobook.runs.read now"):
+        assert records.read_record is runs.read
+    with pytest.warns(FutureWarning, match="zerobook.runs.weights now"):
+        assert records.record_weights is runs.weights

@@ -179,7 +179,7 @@ FLOORS = [
     """activations losses gradcheck linear_model neighbors cluster svm
     decomposition preprocessing model_selection metrics base persistence
     datasets bandit probability linear_algebra scalar_autograd tokenizers
-    sampling mixture music safetensors plot records memory git_lfs
+    sampling mixture music augment safetensors plot records memory git_lfs
     moved""",
     # A loader takes a Tensor, an optimizer writes into one and counts its
     # versions; neural_network calls the update rules that stand in optim.
@@ -187,7 +187,7 @@ FLOORS = [
     "nn",
     "training parallel",
     "models evaluation",
-    "experiments",
+    "runs",
     "cli __main__",
 ]
 FLOOR = {name: k for k, row in enumerate(FLOORS) for name in row.split()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 
-from zerobook.records import record_arrays
+from zerobook import runs
 
 FILE = Path(__file__).resolve().parent.parent / "book/_static/invented.png"
 SCALE, GAP = 6, 2
@@ -18,7 +18,7 @@ SCALE, GAP = 6, 2
 
 def sheet():
     """Four draws of each digit, dark on light, (H, W, 3) of bytes."""
-    images = record_arrays("digit_generators")["flow matching, guided"]
+    images = runs.arrays("digit_generators")["flow matching, guided"]
     images = images.reshape(-1, 10, 8, 8)  # the digits asked for, in turn
     paper, size = 251, 8 * SCALE + 2 * GAP
     sheet = np.full((len(images) * size, 10 * size), paper, np.uint8)

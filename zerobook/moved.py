@@ -18,6 +18,10 @@ MOVED = {  # new module: what once stood in "zerobook.training"
     ).split(),
     "zerobook.memory": ["keep_heap"],
 }
+RECORDS = {"zerobook.runs": {  # what stood in "zerobook.records"
+    "runs.read": "read", "runs.arrays": "arrays",
+    "runs.weights": "weights", "records_folder": "records_folder",
+}}
 
 
 def find(old, name, moved):
@@ -28,12 +32,14 @@ def find(old, name, moved):
     old : str
         The module that was asked.
     name : str
-    moved : dict of str to list of str
-        For each new module the names that it took over.
+    moved : dict of str to list or dict of str
+        For each new module the names that it took over, or a dict of the
+        old names to the new ones.
     """
     for new, names in moved.items():
         if name in names:
-            warnings.warn(f"{old}.{name} is {new}.{name} now; the old name "
+            known = names[name] if isinstance(names, dict) else name
+            warnings.warn(f"{old}.{name} is {new}.{known} now; the old name "
                           "goes with the next release", FutureWarning, 3)
-            return getattr(importlib.import_module(new), name)
+            return getattr(importlib.import_module(new), known)
     raise AttributeError(f"module {old!r} has no attribute {name!r}")

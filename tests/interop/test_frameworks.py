@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from zerobook.commands import frameworks as command
 from zerobook import nn
-from zerobook.experiments import frameworks
+from zerobook.runs import frameworks
 from zerobook.press import recording
-from zerobook.records import read_record
+from zerobook import runs
 
 
 @pytest.fixture(scope="module")
 def kept():
-    return read_record("frameworks")["results"]
+    return runs.read("frameworks")["results"]
 
 
 def test_the_record_says_what_its_page_says(kept):

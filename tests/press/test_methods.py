@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.press.conftest import cell, chapter
 from tests.press.test_tangling import run
 from zerobook.press.methods import is_method
-from zerobook.press.recording import pieces
 from zerobook.press.where import where
 
 PACKAGE = Path(importlib.util.find_spec("zerobook").origin).parent
@@ -435,13 +434,6 @@ def test_an_old_module_still_says_which_page_told_a_method(make_book):
     number = path.read_text().splitlines().index("END = 1") + 1
     ((_, place),) = where(f"{path}:{number}", root)
     assert place.page == "book/one.md"
-
-
-def test_a_method_is_a_piece_of_its_own_to_a_recorded_run(tmp_path):
-    path = tmp_path / "a.py"
-    path.write_text("class A:\n    x = 1\n\n    def f(self): ...\n\n    g = f\n")
-    names = [name for name, _ in pieces(path)]
-    assert names == ["A", "A.f", "A.g"]
 
 
 def test_every_method_of_the_package_has_its_own_name():

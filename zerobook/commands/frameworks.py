@@ -13,7 +13,7 @@ def gap(a, b):
 
 def faults(results, kept):
     """What differs from the record, or from what its page says."""
-    from zerobook.experiments import frameworks as same
+    from zerobook.runs import frameworks as same
 
     losses, found = results["losses"], []
     keras, jax = losses["keras"], losses["jax"]
@@ -38,21 +38,21 @@ def faults(results, kept):
 # %% 2.1.3 book/deep_learning/frameworks.md
 def frameworks(options):
     """Train one model in TensorFlow and JAX too; compare with the record."""
-    from zerobook.experiments.frameworks import run
-    from zerobook.press.recording import doubts, experiments, lacking, run_all
-    from zerobook.records import read_record
+    from zerobook import runs
+    from zerobook.press.recording import doubts, lacking, programs, run_all
+    from zerobook.runs.frameworks import run
 
     name, root = "frameworks", options.root
     missing = lacking(name, root)
     if missing:
         print(f"{' and '.join(missing)} not installed: `make frameworks`")
         return 1
-    reasons = doubts(name, experiments(root)[name], root)
+    reasons = doubts(name, programs(root)[name], root)
     if reasons:
         print(f"a new record: {'; '.join(reasons)}")
         if run_all(root, (name,)):
             return 1
-    kept = read_record(name)["results"]
+    kept = runs.read(name)["results"]
     found = faults(kept if reasons else run(), kept)
     for line in found:
         print(line)

@@ -286,7 +286,7 @@ def asks_the_book(page, names, root):
 def data_of(words, imports, page, root):
     """Files and records that code on a page names."""
     found = files_named(words, page, root)
-    if "zerobook.records" in imports:
+    if "zerobook.runs" in imports:
         found |= set().union(*records_named(words, root).values())
     return found
 

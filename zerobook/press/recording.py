@@ -2,8 +2,6 @@
 """Recorded runs: what is too long for a build, and whether it still holds."""
 
 import ast
-import copy
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -14,27 +12,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from zerobook.press.assembling import definitions
-from zerobook.press.execute import closure, data_of, essence, said
-from zerobook.press.execute import versions, without_docstrings
-from zerobook.press.methods import FUNCTIONS, name_of
+from zerobook.press.execute import closure, data_of, said, versions
 from zerobook.press.reading import read_book
 from zerobook.press.writing import replace
 
 
 # %% book/press/recording.md
-@functools.cache
-def bare(path):
-    """The syntax tree of a file, without its docstrings."""
-    return without_docstrings(path.read_text("utf8"))
+FOLDER = "zerobook/runs/"
 
 
-# %% book/press/recording.md
-FOLDER = "zerobook/experiments/"
-
-
-def experiments(root):
-    """The page of each experiment, in the order of the book."""
+def programs(root):
+    """The page of each recorded run, in the order of the book."""
     found = {}
     for page, cell in read_book(root).cells():
         name = (cell.target or "").removeprefix(FOLDER).removesuffix(".py")
@@ -44,83 +32,8 @@ def experiments(root):
 
 
 def source(name, root):
-    """The file of an experiment."""
+    """The file of a run's program."""
     return Path(root, FOLDER, name + ".py")
-
-
-# %% book/press/recording.md
-def mentioned(tree):
-    """Words in a piece of code that may mean something defined elsewhere."""
-    words = set()
-    for node in ast.walk(tree):
-        for field in ("id", "attr", "value"):
-            words.add(getattr(node, field, None))
-        if isinstance(node, ast.alias) and node.asname:
-            words |= set(node.name.split("."))
-        if isinstance(node, ast.ClassDef):
-            words.add(node.name)
-    return {word for word in words if isinstance(word, str)}
-
-
-# %% book/press/recording.md
-@functools.cache
-def pieces(path):
-    """Pairs (name, node) of what stands at the top of a module."""
-    found = []
-    for node in bare(path).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found += [(a.asname, a) for a in node.names if a.asname]
-        elif isinstance(node, ast.ClassDef):
-            found += pieces_of_class(node)
-        else:
-            found += [(name, inner) for name, inner in definitions([node])
-                      if inner is node]
-    return found
-
-
-def pieces_of_class(node):
-    """A class without its methods, then each method and second name."""
-    found, rest = [], []
-    for inner in node.body:
-        if isinstance(inner, FUNCTIONS):
-            found.append((f"{node.name}.{inner.name}", inner))
-        elif isinstance(inner, ast.Assign) and name_of(inner.value):
-            found += [(f"{node.name}.{name}", inner)
-                      for name, _ in definitions([inner])]
-        else:
-            rest.append(inner)
-    whole = copy.copy(node)
-    whole.body = rest
-    return [(node.name, whole), *found]
-
-
-# %% book/press/recording.md
-def counts(name, node, words):
-    """Whether a piece may be called by code that mentions `words`."""
-    owner, dot, member = name.partition(".")
-    decorated = getattr(node, "decorator_list", [])
-    if owner.startswith("__") or decorated and owner == name:
-        return True
-    hidden = member.startswith("__")
-    return owner in words and (not dot or hidden or member in words)
-
-
-# %% book/press/recording.md
-def reached(name, root):
-    """Pieces of the package that an experiment may run: file -> nodes."""
-    own, init = source(name, root), Path(root, "zerobook", "__init__.py")
-    files, _ = closure([f"zerobook.experiments.{name}"], root)
-    rest = [(path, *piece) for path in sorted(files - {own, init})
-            for piece in pieces(path)]
-    found, words = {own: [bare(own)]}, mentioned(bare(own))
-    new = True
-    while new:
-        new = [item for item in rest if counts(*item[1:], words)]
-        rest = [item for item in rest if not counts(*item[1:], words)]
-        for path, _, node in new:
-            found.setdefault(path, []).append(node)
-            words |= mentioned(node)
-    return found
 
 
 # %% book/press/recording.md
@@ -131,10 +44,9 @@ def hashed(data):
 
 def ingredients(name, page, root):
     """What a run depends on: a path in the repository -> its hash."""
-    parts = {}
-    for path, nodes in reached(name, root).items():
-        nodes = sorted(nodes, key=lambda node: getattr(node, "lineno", 0))
-        parts[path] = hashed(repr([essence(n) for n in nodes]).encode())
+    files, _ = closure([f"zerobook.runs.{name}"], root)
+    parts = {path: said(path.read_text("utf8"))["hash"][:12]
+             for path in files - {Path(root, "zerobook", "__init__.py")}}
     code = said(source(name, root).read_text("utf8"))
     for path in data_of(code["words"], code["imports"], page, root):
         if path.stem != name:  # its own record is no ingredient
@@ -145,11 +57,11 @@ def ingredients(name, page, root):
 
 
 # %% book/press/recording.md
-def constant(tree, name, default):
-    """What a module assigns to an upper-case name, without importing it."""
-    for node in tree.body:
+def constant(name, root, wanted, default):
+    """What a program assigns to a name, without importing it."""
+    for node in ast.parse(source(name, root).read_text("utf8")).body:
         if isinstance(node, ast.Assign):
-            if ast.unparse(node.targets[0]) == name:
+            if ast.unparse(node.targets[0]) == wanted:
                 return ast.literal_eval(node.value)
     return default
 
@@ -157,7 +69,7 @@ def constant(tree, name, default):
 def facts(name, page, root):
     """What is known of a run before it begins."""
     parts = ingredients(name, page, root)
-    _, outside = closure([f"zerobook.experiments.{name}"], root)
+    _, outside = closure([f"zerobook.runs.{name}"], root)
     return {
         "name": name,
         "section": page.section,
@@ -174,8 +86,8 @@ def facts(name, page, root):
 
 
 def verb(name, root):
-    """The words that repeat a run; an experiment may have its own `VERB`."""
-    return constant(bare(source(name, root)), "VERB", f"make runs R={name}")
+    """The words that repeat a run; its program may have its own `VERB`."""
+    return constant(name, root, "VERB", f"make runs R={name}")
 
 
 # %% book/press/recording.md
@@ -207,9 +119,9 @@ def as_number(thing):
 
 # %% book/press/recording.md
 def record(name, root="."):
-    """Run an experiment in this process and write its record."""
-    known = facts(name, experiments(root)[name], root)
-    module = importlib.import_module(f"zerobook.experiments.{name}")
+    """Run a program in this process and write its record."""
+    known = facts(name, programs(root)[name], root)
+    module = importlib.import_module(f"zerobook.runs.{name}")
     start, processor = time.perf_counter(), time.process_time()
     results = dict(module.run(say=print))
     known["seconds"] = round(time.perf_counter() - start, 1)
@@ -240,7 +152,7 @@ START = (
 
 
 def run_apart(name, root):
-    """Run an experiment in a fresh process; return its exit code."""
+    """Run a program in a fresh process; return its exit code."""
     environment = dict(os.environ, PYTHONPATH=str(Path(root).resolve()))
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     environment.setdefault("OMP_NUM_THREADS", "1")
@@ -280,7 +192,7 @@ def doubts(name, page, root):
 # %% book/press/recording.md
 def check(root, say=print):
     """Say which records do not hold, and why; return an exit code."""
-    known, bad = experiments(root), []
+    known, bad = programs(root), []
     for name, page in known.items():
         for reason in doubts(name, page, root):
             remedy = f"`{verb(name, root)}` renews it"
@@ -289,7 +201,7 @@ def check(root, say=print):
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = path.name.removeprefix(path.stem)
         if path.stem not in known or ending not in (".json", ".safetensors"):
-            bad.append(f"runs/{path.name} belongs to no experiment: delete it")
+            bad.append(f"runs/{path.name} belongs to no program: delete it")
     for line in bad:
         say(line)
     return 1 if bad else 0
@@ -297,23 +209,23 @@ def check(root, say=print):
 
 # %% book/press/recording.md
 def lacking(name, root):
-    """Libraries that an experiment needs and this Python has not."""
-    needs = constant(bare(source(name, root)), "NEEDS", ())
+    """Libraries that a program needs and this Python has not."""
+    needs = constant(name, root, "NEEDS", ())
     return [library for library in needs
             if importlib.util.find_spec(library) is None]
 
 
 def run_all(root, names=(), say=print):
-    """Run the named experiments, or all whose record does not hold.
+    """Run the named programs, or all whose record does not hold.
 
     Returns
     -------
     int
         0 if all went well, 1 if one failed, 3 if there is no such one.
     """
-    known, code = experiments(root), 0
+    known, code = programs(root), 0
     for name in set(names) - known.keys():
-        say(f"no experiment {name!r}; there is {', '.join(known) or 'none'}")
+        say(f"no run {name!r}; there is {', '.join(known) or 'none'}")
         return 3
     for name, page in known.items():
         if name not in names and (names or not doubts(name, page, root)):

@@ -321,12 +321,12 @@ def bar_html(module, names, used, address):
 
 
 # %% book/press/weaving.md
-READERS = "read_record(", "record_arrays("
+READERS = "runs.read(", "runs.arrays(", "runs.weights("
 
 
 def recorded(page, root):
     """The records that each cell of a page reads."""
-    if "zerobook.records" not in said_on(page, "imports"):
+    if "zerobook.runs" not in said_on(page, "imports"):
         return [[] for _ in page.cells]
     return [
         [kept_record(name, root)

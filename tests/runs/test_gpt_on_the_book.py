@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from zerobook.datasets import load_book_prose
-from zerobook.experiments import gpt_on_the_book
+from zerobook.runs import gpt_on_the_book
 from zerobook.metrics import bits_per_byte
 from zerobook.models.gpt import token_losses
-from zerobook.records import read_record
+from zerobook import runs
 
 
 def test_the_program_runs_on_a_small_text_and_repeats_itself():
@@ -30,6 +30,6 @@ def test_the_recorded_weights_give_the_recorded_score():
     model, tokenizer = gpt_on_the_book.load()
     text = load_book_prose().validation
     nats = token_losses(model, np.array(tokenizer.encode(text))).sum()
-    kept = read_record("gpt_on_the_book")["results"]
+    kept = runs.read("gpt_on_the_book")["results"]
     assert abs(bits_per_byte(nats, len(text.encode())) -
                kept["validation"]) < 1e-3

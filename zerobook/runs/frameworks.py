@@ -146,17 +146,17 @@ def furthest(a, b):
 
 def run(say=print):
     """Train in all frameworks; losses, and how far from ours they end."""
-    ours, runs, results = with_zerobook(), {}, {"losses": {}}
+    ours, sides, results = with_zerobook(), {}, {"losses": {}}
     for name, train in (("keras", with_keras), ("jax", with_jax)):
-        runs[name] = train()
-        say(f"{name}: last loss {runs[name][0][-1]:.6f}, "
+        sides[name] = train()
+        say(f"{name}: last loss {sides[name][0][-1]:.6f}, "
             f"ours {ours[0][-1]:.6f}")
-    runs["zerobook"] = ours
-    results["losses"] = {name: r[0] for name, r in runs.items()}
+    sides["zerobook"] = ours
+    results["losses"] = {name: r[0] for name, r in sides.items()}
     for key, i in (("first_gradient", 1), ("last_weights", 2)):
-        results[key] = {n: furthest(r[i], ours[i]) for n, r in runs.items()}
+        results[key] = {n: furthest(r[i], ours[i]) for n, r in sides.items()}
     results["bias_gradient"] = {
-        name: [float(g) for g in r[1][-1]] for name, r in runs.items()
+        name: [float(g) for g in r[1][-1]] for name, r in sides.items()
     }
     net, optimizer, cost = keras_net()
     net.compile(optimizer, cost)

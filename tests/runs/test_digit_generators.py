@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zerobook.experiments import digit_generators as league
-from zerobook.records import read_record, record_arrays, record_weights
+from zerobook.runs import digit_generators as league
+from zerobook import runs
 
 pytest.importorskip("sklearn", reason="could not import sklearn")
 
@@ -93,8 +93,8 @@ def test_guidance_is_chosen_without_the_test_rows(monkeypatch):
 
 
 def test_the_record_has_every_row_of_the_table():
-    record = read_record("digit_generators")["results"]
-    rows, arrays = record["rows"], record_arrays("digit_generators")
+    record = runs.read("digit_generators")["results"]
+    rows, arrays = record["rows"], runs.arrays("digit_generators")
     names = [row["name"] for row in rows if row["seed"] == 0]
     assert len(names) == len(set(names)) == 24
     for seed in range(3):
@@ -111,6 +111,6 @@ def test_the_record_keeps_networks_that_fit():
     net = league.nn.ConditionalMLP(64, width=192, depth=3, n_classes=10)
     flow = league.FlowMatching(net, 64)
     name = "flow matching, guided"
-    flow.load_state_dict(record_weights("digit_generators", name))
+    flow.load_state_dict(runs.weights("digit_generators", name))
     with pytest.raises(KeyError, match="flow matching, guided"):
-        record_weights("digit_generators", "no such network")
+        runs.weights("digit_generators", "no such network")

@@ -12,7 +12,7 @@ from zerobook.models.ngram import NGram
 from zerobook.datasets import load_book_prose
 from zerobook.metrics import bits_per_byte
 from zerobook.models.gpt import GPT, GPTConfig, token_losses
-from zerobook.records import read_record, record_arrays
+from zerobook import runs
 
 
 # %% 3.3 book/generative/gpt_on_the_book.md
@@ -110,8 +110,8 @@ def run(say=print, *, texts=None, vocab_size=1024, n_embd=64, n_layer=2,
 # %% 3.3 book/generative/gpt_on_the_book.md
 def load():
     """The recorded GPT and its tokenizer."""
-    config = read_record("gpt_on_the_book")["results"]["config"]
+    config = runs.read("gpt_on_the_book")["results"]["config"]
     model = GPT(GPTConfig(**config), draw=False).eval()
-    model.load_state_dict(record_arrays("gpt_on_the_book"))
+    model.load_state_dict(runs.arrays("gpt_on_the_book"))
     texts = load_book_prose()
     return model, BPETokenizer.train(texts.train, config["vocab_size"])

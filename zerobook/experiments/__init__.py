@@ -1,1 +1,0 @@
-# Generated from book/ by `zerobook tangle`: edit the chapter, not this file.
