@@ -1,14 +1,19 @@
 """Music: scores are read as music21 reads them, and files are what they say."""
 
+import wave
 import zipfile
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from oracles import oracle
-from zerobook import datasets
+from zerobook import datasets, music
 from zerobook.datasets import chorale_files, load_chorales, split_groups
-from zerobook.music import Score, melody_key, midi_pitch, read_mxl
+from zerobook.music import (
+    Score, melody_key, midi_pitch, notes_of, read_mxl, score_of, synthesize,
+    variable_length, write_midi, write_musicxml, write_wav,
+)
 
 music21 = oracle("music21")
 
@@ -192,3 +197,149 @@ def test_no_group_stands_on_two_sides(seed):
     assert sorted(np.concatenate(parts)) == list(range(100))
     assert sum(len(set(groups[part])) for part in parts) == len(set(groups))
     assert len(parts[0]) <= 60 and len(parts[1]) <= 20
+
+
+# ---- files that others open
+
+mido = oracle("mido")
+
+GRID = np.array([[60, -1], [60, 48], [60, 48], [62, 48], [62, -1], [62, 50],
+                 [62, 50], [127, 0], [127, 0], [-1, 0]]).repeat(3, axis=0)
+
+
+def random_score(seed, upbeat=0, metre=(4, 4), sharps=0, T=70):
+    """Voices of notes of random lengths, with rests and repeated pitches."""
+    rng = np.random.default_rng(seed)
+    grid, onset = np.full((T, 3), -1), np.zeros((T, 3), bool)
+    for v in range(3):
+        t = 0
+        while t < T:
+            length, pitch = rng.integers(1, 23), rng.integers(40, 80)
+            if rng.random() < 0.8:
+                grid[t : t + length, v], onset[t, v] = pitch, True
+            t += length
+    return Score(grid, onset, metre, sharps, upbeat)
+
+
+SCORES = pytest.mark.parametrize("score", [
+    random_score(0), random_score(1, upbeat=4), random_score(2, metre=(3, 4)),
+    random_score(3, 6, (6, 8), -3), random_score(4, 8, (3, 2), 4),
+    Score(GRID, np.zeros(GRID.shape, bool)),
+], ids="plain upbeat waltz flats halves edges".split())
+
+
+@SCORES
+def test_mido_reads_the_notes_that_were_written(score, tmp_path):
+    write_midi(tmp_path / "a.mid", score, tempo=90)
+    file = mido.MidiFile(tmp_path / "a.mid")
+    assert file.ticks_per_beat == 480 and file.type == 1
+    head, *tracks = file.tracks
+    assert mido.tempo2bpm(head[0].tempo) == pytest.approx(90, abs=1e-3)
+    assert (head[1].numerator, head[1].denominator) == score.metre
+    for messages, notes in zip(tracks, notes_of(score), strict=True):
+        now, down, found = 0, {}, []
+        for message in messages:
+            now += message.time
+            if message.type == "note_on":
+                assert message.note not in down
+                down[message.note] = now
+            elif message.type == "note_off":
+                found.append((down.pop(message.note), now, message.note))
+        assert not down
+        assert sorted(found) == [(120 * a, 120 * b, p) for a, b, p in notes]
+
+
+@SCORES
+def test_music21_reads_the_score_that_was_written(score, tmp_path):
+    write_musicxml(tmp_path / "a.musicxml", score)
+    found = music21.converter.parse(tmp_path / "a.musicxml",
+                                    forceSource=True)
+    for part, notes in zip(found.parts, notes_of(score), strict=True):
+        read = [(float(n.offset * 4), float((n.offset + n.quarterLength) * 4),
+                 n.pitch.midi)
+                for n in part.stripTies().flatten().notes]
+        assert read == notes
+        for bar in part.getElementsByClass("Measure"):
+            filled = sum(n.quarterLength for n in bar.notesAndRests)
+            assert filled <= bar.barDuration.quarterLength
+
+
+@SCORES
+def test_our_reader_reads_what_our_writer_wrote(score, tmp_path):
+    write_musicxml(tmp_path / "a.musicxml", score)
+    back = score_of(ElementTree.parse(tmp_path / "a.musicxml").getroot())
+    assert notes_of(back) == notes_of(score)
+    assert back[2:] == score[2:]
+
+
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 480, 16383, 16384, 2**28 - 1])
+def test_a_time_in_base_128_is_read_back(n):
+    digits = variable_length(n)
+    assert sum((d % 128) * 128**k for k, d in enumerate(digits[::-1])) == n
+    assert all(d >= 128 for d in digits[:-1]) and digits[-1] < 128
+
+
+def test_a_wav_file_holds_the_samples(tmp_path):
+    sound = np.array([0.0, 1.0, -1.0, 0.5])
+    write_wav(tmp_path / "a.wav", sound, rate=8000)
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert file.getparams()[:4] == (1, 2, 8000, 4)
+        data = np.frombuffer(file.readframes(4), "<i2")
+    assert data.tolist() == [0, 32767, -32767, 16384]
+
+
+@pytest.mark.parametrize("pitch", [45, 57, 69, 81])
+def test_the_strongest_frequency_of_a_note_is_its_own(pitch):
+    score = Score(np.full((16, 1), pitch), np.eye(16, 1, dtype=bool))
+    sound = synthesize(score, tempo=60, rate=8000)
+    power = abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    hertz = np.fft.rfftfreq(len(sound), 1 / 8000)
+    assert hertz[power.argmax()] == pytest.approx(
+        440 * 2 ** ((pitch - 69) / 12), abs=0.5)
+    assert abs(sound).max() == pytest.approx(0.9)
+
+
+def test_silence_sounds_like_nothing():
+    silence = Score(np.full((16, 2), -1), np.zeros((16, 2), bool))
+    assert not synthesize(silence).any()
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"grid": GRID + 1}, "pitch 128 of voice 0 at step 21"),
+    ({"grid": GRID - 1}, "pitch -2 of voice 1 at step 0"),
+    ({"grid": GRID[:, 0]}, "want whole numbers"),
+    ({"grid": GRID / 2}, "want whole numbers"),
+    ({"onset": np.zeros((3, 2), bool)}, "differ"),
+    ({"metre": (4, 3)}, "metre of 4/3"),
+    ({"metre": (0, 4)}, "metre of 0/4"),
+])
+@pytest.mark.parametrize("write", ["write_midi", "write_musicxml"])
+def test_what_cannot_be_written_leaves_no_file(write, change, word, tmp_path):
+    good = Score(GRID, np.zeros(GRID.shape, bool))
+    with pytest.raises(ValueError, match=word):
+        getattr(music, write)(tmp_path / "a", good._replace(**change))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call, word", [
+    (lambda p, s: write_midi(p, s, tempo=0), "tempo"),
+    (lambda p, s: write_midi(p, s, tempo=1), "tempo"),
+    (lambda p, s: synthesize(s, tempo=float("nan")), "tempo"),
+    (lambda p, s: synthesize(s, rate=0), "rate"),
+    (lambda p, s: write_wav(p, [0.0, 1.5]), "sample 1 is 1.5"),
+    (lambda p, s: write_wav(p, [float("nan")]), "sample 0 is nan"),
+    (lambda p, s: write_wav(p, [[0.0]]), "shape"),
+])
+def test_a_wrong_number_is_named_and_leaves_no_file(call, word, tmp_path):
+    with pytest.raises(ValueError, match=word):
+        call(tmp_path / "a", random_score(0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_keeps_the_file_before(tmp_path):
+    path = tmp_path / "a.mid"
+    write_midi(path, random_score(0))
+    before = path.read_bytes()
+    with pytest.raises(ValueError):
+        write_midi(path, Score(GRID + 1, np.zeros(GRID.shape, bool)))
+    assert path.read_bytes() == before
