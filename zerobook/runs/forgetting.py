@@ -169,7 +169,7 @@ def distil(teacher, ids, score, say, steps, seeds, width=32, n=16, lr=4e-3):
     found = {"text": [], "teacher": [], "text, equal work": []}
     more = 1 + work(teacher.config) / (3 * work(config))
     for seed in range(seeds):
-        for way, runs in found.items():
+        for way, scores in found.items():
             rng = np.random.default_rng(seed)
             model, target = GPT(config, rng=rng), None
             if way == "teacher":
@@ -179,8 +179,8 @@ def distil(teacher, ids, score, say, steps, seeds, width=32, n=16, lr=4e-3):
             length = round(more * steps) if "equal" in way else steps
             for step, seconds in train(model, draw, length, lr, target):
                 pass
-            runs.append([score(model, "old", "test"), step, seconds])
-            say(f"{way}: {runs[-1]}")
+            scores.append([score(model, "old", "test"), step, seconds])
+            say(f"{way}: {scores[-1]}")
     return {"weights": sum(p.size for p in model.parameters()), "runs": found}
 
 
