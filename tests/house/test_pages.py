@@ -50,7 +50,7 @@ def test_a_line_of_code_has_at_most_79_characters(page):
 # Pages with a function whose card alone fills most of a cell.
 LONG_CARDS = {
     "attention.md": 56, "byte_pair_encoding.md": 50, "where.md": 47,
-    "writing.md": 47,
+    "forgetting_and_size.md": 50, "writing.md": 47,
 }
 
 
