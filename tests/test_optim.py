@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerobook import nn, optim
+from zerobook.autograd import Tensor
 from zerobook.datasets import load_diabetes
 from zerobook.linear_model import LinearRegression
 from zerobook.losses import squared_error_backward
+from zerobook.nn import Parameter
 from zerobook.optim import (
+    SGD,
     adam_update,
     minibatches,
     momentum_update,
@@ -181,3 +184,53 @@ def test_an_infinite_gradient_is_told_and_not_clipped_to_nan():
     p.grad = np.array([np.inf, 1.0], p.dtype)
     assert optim.clip_grad_norm_([p], 1.0) == np.inf
     assert p.grad.tolist() == [np.inf, 1.0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["row", "own", "other", "frozen"])
+def test_finite_sees_every_gradient_wherever_it_lies(bad, where):
+    a, b = (Parameter(np.ones(3, np.float32)) for _ in "ab")
+    optimizer = SGD([a, b])
+    assert optimizer.finite()  # there are none
+    (a * b).sum().backward()
+    assert optimizer.finite()
+    if where == "own":  # an array that is not in the row
+        b.grad = b.grad.copy()
+    elif where == "other":  # the row of a second optimizer
+        SGD([b])
+        b.grad = None
+        (a * b).sum().backward()
+    elif where == "frozen":
+        a.grad = None
+    b.grad[1] = bad
+    assert not optimizer.finite()
+    b.grad[1] = 1e30  # its square is too large for float32
+    assert optimizer.finite()
+
+
+def test_a_gradient_of_an_earlier_step_is_not_asked():
+    a, b = (Parameter(np.ones(3, np.float32)) for _ in "ab")
+    optimizer = SGD([a, b])
+    (a * b).sum().backward()
+    b.grad[0] = np.nan
+    optimizer.zero_grad()
+    (a * 2).sum().backward()
+    assert optimizer.finite()
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=6))
+def test_the_short_cut_counts_steps_as_the_long_way_does(used):
+    """All gradients in the row is one piece; what lacks one stays behind."""
+    params = {n: Parameter(np.ones(2, np.float32)) for n in "abc"}
+    optimizer, counts = SGD(params.values(), lr=0.5), dict.fromkeys("abc", 0)
+    for name in used:
+        optimizer.zero_grad()
+        names = "abc" if name == "c" else name
+        sum((params[n] for n in names), Tensor([0.0, 0.0])).sum().backward()
+        optimizer.step()
+        for n in names:
+            counts[n] += 1
+    assert optimizer.steps == [[*counts.values()]]
+    for n, p in params.items():
+        assert p.data.tolist() == [1 - 0.5 * counts[n]] * 2
+

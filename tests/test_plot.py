@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerobook import plot
+from zerobook.autograd import Tensor
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -246,3 +247,49 @@ def test_a_blank_image_is_shown_too():
     fig = plot.show_digits(np.zeros((1, 64)))
     low, high = fig.axes[0].images[0].get_clim()
     assert low < 0 < high
+
+
+# ---- graphs of operations
+
+
+def drawn(tensor, names=None):
+    figure = plot.draw_graph(tensor, names)
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    boxes = [t for t in ax.texts if t.get_bbox_patch() is not None]
+    arrows = [t for t in ax.texts if t.get_bbox_patch() is None]
+    return boxes, arrows
+
+
+def test_a_graph_has_a_box_for_each_operation_and_leaf_and_an_arrow_a_use():
+    x = Tensor([3.0], requires_grad=True)
+    u = x * x
+    y = u * x + u
+    names = {x.node: "x", u.node: "u", y.node: "y"}
+    boxes, arrows = drawn(y, names)
+    texts = [box.get_text().splitlines() for box in boxes]
+    assert sorted(text for text, _ in texts) == [
+        "multiply", "u = multiply", "x", "y = add"]
+    assert {shape for _, shape in texts} == {"(1,)"}
+    assert len(arrows) == 6  # two inputs of three operations
+    at = {text: box.get_position()[0] for (text, _), box in zip(texts, boxes)}
+    assert at["x"] < at["u = multiply"] < at["multiply"] < at["y = add"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1,
+                max_size=8))
+def test_every_arrow_of_any_graph_points_to_the_right(steps):
+    made = [Tensor([1.0], True), Tensor([2.0], True)]
+    for i, j in steps:
+        made.append(made[i % len(made)] + made[j % len(made)])
+    column = plot._columns(made[-1].node)
+    for end in column:
+        for parent in plot._inputs(end):
+            assert column[parent] < column[end]
+    assert min(column.values()) == 0
+
+
+def test_inputs_that_need_no_gradient_are_left_out():
+    boxes, arrows = drawn(Tensor([1.0], True) * 2.0)
+    assert len(boxes) == 2 and len(arrows) == 1
+

@@ -69,9 +69,9 @@ class Tensor:
     @property
     def node(self):
         """Where a gradient goes: a result's node, or the leaf; None if nowhere."""
-        if not self.requires_grad:
-            return None
-        return self if self._node is None else self._node
+        if self._node is not None:
+            return self._node
+        return self if self.requires_grad else None
 
     def vacant(self):
         """The buffer, if a first gradient may be written there; else None."""
@@ -81,26 +81,18 @@ class Tensor:
             self._buffer = None
         return self._buffer
 
-    def accumulate(self, grad, owned=False):
-        """Add `grad` to the gradient; `owned` if nobody else holds the array."""
-        if not self.requires_grad:
+    def accumulate(self, grad):
+        """Add `grad` to the gradient of a leaf, in an array of its own."""
+        if self.grad is not None:
+            Node.accumulate(self, grad)
             return
-        if self._node is not None:
-            self._node.accumulate(grad, owned)
-            return
-        if self.grad is None and grad is not self._buffer:
+        if grad is not self._buffer:
             room = self.vacant()
-            if room is not None and grad.shape == self.shape:
-                np.copyto(room, grad)
-                grad, owned = room, True
-            elif not owned:
-                grad, owned = np.array(grad, self.dtype), True
-        Node.accumulate(self, grad, owned)
-
-    def accumulate_matmul(self, a, b):
-        """Add ``a @ b`` to the gradient, without a copy where that is possible."""
-        if self.requires_grad:
-            self.accumulate(np.matmul(a, b, out=self.vacant()), owned=True)
+            if room is None:
+                room = np.empty(self.shape, self.dtype)
+            room[...] = unbroadcast(grad, self.shape)
+            grad = room
+        self.grad, self._owned = grad, True
 
     def backward(self, gradient=None, retain_graph=False):
         """Send a gradient back to every leaf; it adds to what is there.
@@ -125,16 +117,19 @@ class Tensor:
             raise RuntimeError("nothing that this came from requires a gradient")
         if gradient is None and self.data.size != 1:
             raise RuntimeError(f"shape {self.shape} needs a gradient to start")
-        start = 1 if gradient is None else as_numbers(gradient, self.dtype)
-        if gradient is not None and start.shape != self.shape:
-            raise ValueError(f"gradient {start.shape} for shape {self.shape}")
+        if gradient is None:
+            gradient = np.ones(self.shape, self.dtype)
+        else:
+            gradient = as_numbers(gradient, self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"gradient {gradient.shape} for shape {self.shape}")
         nodes = history(self)
         judge(nodes)
-        self.accumulate(np.full(self.shape, start, self.dtype), owned=True)
+        self.node.accumulate(gradient)
         for node in nodes:
             grad, node.grad, node._owned = node.grad, None, False
             if grad is not None:
-                node.rule(grad)
+                send(node.rule(grad), node)
             if not retain_graph:
                 node.rule, node.parents, node.saved = freed, (), ()
 
@@ -337,16 +332,14 @@ class Tensor:
         """The entries in another type; "cpu" is where they are already."""
         if dtype == "cpu" or np.dtype(dtype) == self.dtype:
             return self
-        data, end = self.data.astype(dtype), self.node
+        data = self.data.astype(dtype)
         if data.dtype.kind != "f":
             return Tensor(data)
-        return from_op(data, (self,), lambda g: end.accumulate(g), saved=())
+        return from_op(data, (self,), lambda g: g, saved=())
 
     def clone(self):
         """A copy of the entries, with the history."""
-        end = self.node
-        return from_op(self.data.copy(), (self,),
-                       lambda g: end.accumulate(g), saved=())
+        return from_op(self.data.copy(), (self,), lambda g: g, saved=())
 
     def requires_grad_(self, requires_grad=True):
         """From now on `backward` leaves a gradient here, or it does not."""
@@ -419,31 +412,34 @@ class Node:
     """The place of a result in the graph: how a gradient goes on from it."""
 
     __slots__ = ("shape", "dtype", "grad", "_owned", "parents", "rule",
-                 "saved", "time")
+                 "saved", "time", "_name")
     requires_grad = True
 
-    def __init__(self, data, parents, rule, saved):
+    def __init__(self, data, parents, rule, saved, name=None):
         self.shape, self.dtype = data.shape, data.dtype
         self.grad, self._owned = None, False
         self.parents, self.rule, self.saved = parents, rule, saved
-        self.time = next(_clock)
+        self._name, self.time = name, next(_clock)
 
-    def accumulate(self, grad, owned=False):
-        """Add `grad` to the gradient; `owned` if nobody else holds the array."""
+    @property
+    def name(self):
+        """The operation's name, as ``add``."""
+        if self._name:
+            return self._name
+        return self.rule.__qualname__.split(".<locals>.")[-2:][0]
+
+    def accumulate(self, grad):
+        """Add `grad` to the gradient, once it has the right shape and type."""
         if grad.shape != self.shape:
-            raise ValueError(f"a gradient of shape {grad.shape} reached a tensor "
-                             f"of shape {self.shape}")
+            grad = unbroadcast(grad, self.shape)
         if grad.dtype != self.dtype or type(grad) is not np.ndarray:
-            grad, owned = np.array(grad, self.dtype), True
+            grad = np.array(grad, self.dtype)
         if self.grad is None:
-            self.grad, self._owned = grad, owned
+            self.grad, self._owned = grad, False
         elif self._owned:
             self.grad += grad
         else:
             self.grad, self._owned = np.asarray(self.grad + grad), True
-
-    def vacant(self):
-        """None: a node has no buffer."""
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -462,8 +458,8 @@ def grad_enabled():
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-def from_op(data, parents, backward, saved=None):
-    """Record an operation: its result, its inputs, its way back.
+def from_op(data, parents, backward, saved=None, name=None):
+    """Record an operation: its result, its inputs, its backward rule.
 
     Parameters
     ----------
@@ -472,10 +468,15 @@ def from_op(data, parents, backward, saved=None):
     parents : tuple of Tensor
         The inputs that a gradient may have to reach.
     backward : callable
-        Gets the gradient by the result, a fresh array or a borrowed one,
-        and calls `accumulate` of each parent, or of its `node`.
+        The rule: gets the gradient by the result, which it must not change,
+        and returns a gradient for each parent, as a tuple (or the array, if
+        there is one parent). None where a parent needs none; axes that
+        broadcasting stretched are summed afterwards.
     saved : iterable of Tensor or None, optional
         The tensors whose arrays `backward` reads; all parents by default.
+    name : str, optional
+        What the operation is called; by default the function that `backward`
+        was written in.
 
     Returns
     -------
@@ -487,11 +488,11 @@ def from_op(data, parents, backward, saved=None):
     out._data, out.grad, out.requires_grad = np.asarray(data), None, False
     out._node, out._version = None, [0]
     out._owned, out._buffer = False, None
-    nodes = [p._node for p in parents if p._node is not None]
-    if _mode.enabled and (nodes or any([p.requires_grad for p in parents])):
+    if _mode.enabled and True in [p.requires_grad for p in parents]:
+        ends = [p._node or (p if p.requires_grad else None) for p in parents]
         saved = parents if saved is None else saved
         out.requires_grad = True
-        out._node = Node(out._data, nodes, backward, saved)
+        out._node = Node(out._data, ends, backward, saved, name)
     return out
 
 
@@ -508,6 +509,21 @@ def no_grad():
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
+def unbroadcast(grad, shape):
+    """Sum `grad` over the axes that broadcasting stretched from `shape`."""
+    if grad.shape == shape:
+        return grad
+    new = grad.ndim - len(shape)
+    pairs = list(zip(shape, grad.shape[max(new, 0):]))
+    if new < 0 or any(n not in (1, m) for n, m in pairs):
+        raise ValueError(f"a gradient of shape {grad.shape} reached a tensor "
+                         f"of shape {shape}")
+    grad = grad.sum(axis=tuple(range(new)))
+    stretched = tuple(i for i, (n, m) in enumerate(pairs) if n != m)
+    return grad.sum(axis=stretched, keepdims=True) if stretched else grad
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
 def history(tensor):
     """All nodes that `tensor` depends on, youngest first."""
     if tensor._node is None:
@@ -515,7 +531,7 @@ def history(tensor):
     found, todo = {tensor._node.time: tensor._node}, [tensor._node]
     while todo:
         for parent in todo.pop().parents:
-            if parent.time not in found:
+            if type(parent) is Node and parent.time not in found:
                 found[parent.time] = parent
                 todo.append(parent)
     return [found[time] for time in sorted(found, reverse=True)]
@@ -534,10 +550,9 @@ def judge(nodes):
                                "first call must say retain_graph=True")
         for tensor in node.saved:
             if tensor is not None and tensor._version[0] > node.time:
-                name = node.rule.__qualname__.partition(".<")[0]
                 raise RuntimeError(
-                    f"{name} needs an array of shape {tensor.shape} as it "
-                    "was, but it was changed since, by an optimiser's step "
+                    f"{node.name} needs an array of shape {tensor.shape} as "
+                    "it was, but it was changed since, by an optimiser's step "
                     "or an assignment to data: call backward() before that")
 
 
@@ -558,15 +573,19 @@ def assign(tensor, array):
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
-def unbroadcast(grad, shape):
-    """Sum `grad` over the axes that broadcasting stretched from `shape`."""
-    if grad.shape == shape:
-        return grad
-    grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))
-    stretched = tuple(
-        i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1
-    )
-    return grad.sum(axis=stretched, keepdims=True) if stretched else grad
+def send(grads, node):
+    """Give each input of an operation the gradient that the rule returned."""
+    grads = grads if type(grads) is tuple else (grads,)
+    if len(grads) != len(node.parents):
+        raise ValueError(f"{node.name} has {len(node.parents)} inputs, and "
+                         f"its rule returned {len(grads)} gradients")
+    for parent, grad in zip(node.parents, grads):
+        if parent is None or grad is None or not parent.requires_grad:
+            continue
+        if type(grad) is Piece:
+            grad.add_to(parent)
+        else:
+            parent.accumulate(grad)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -607,31 +626,25 @@ def operands(a, b):
 def add(a, b):
     """``a + b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
-    ends = [x.node for x in (a, b) if x.requires_grad]
 
     def backward(g):
-        for end in ends:
-            end.accumulate(unbroadcast(g, end.shape))
+        return g, g
 
     return from_op(a.data + b.data, (a, b), backward, saved=())
 
 
 def negate(a):
     """``-a``, entry by entry."""
-    to = a.node
-    return from_op(-a.data, (a,), lambda g: to.accumulate(-g, owned=True), ())
+    return from_op(-a.data, (a,), lambda g: -g, saved=())
 
 
 def subtract(a, b):
     """``a - b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
-    to_a, to_b = a.node, b.node
+    needed = b.requires_grad
 
     def backward(g):
-        if to_a is not None:
-            to_a.accumulate(unbroadcast(g, to_a.shape))
-        if to_b is not None:
-            to_b.accumulate(unbroadcast(-g, to_b.shape), owned=True)
+        return g, -g if needed else None
 
     return from_op(a.data - b.data, (a, b), backward, saved=())
 
@@ -640,14 +653,11 @@ def subtract(a, b):
 def multiply(a, b):
     """``a * b`` with NumPy's broadcasting."""
     a, b = operands(a, b)
-    to_a, to_b = a.node, b.node
     A, B = a if b.requires_grad else None, b if a.requires_grad else None
 
     def backward(g):
-        if B is not None:
-            to_a.accumulate(unbroadcast(g * B.data, to_a.shape), owned=True)
-        if A is not None:
-            to_b.accumulate(unbroadcast(g * A.data, to_b.shape), owned=True)
+        return (None if B is None else g * B.data,
+                None if A is None else g * A.data)
 
     return from_op(a.data * b.data, (a, b), backward, saved=(A, B))
 
@@ -657,16 +667,11 @@ def matmul(a, b):
     a, b = operands(a, b)
     if min(a.data.ndim, b.data.ndim) < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul of shapes {a.shape} and {b.shape}")
-    to_a, to_b = a.node, b.node
     A, B = a if b.requires_grad else None, b if a.requires_grad else None
 
     def backward(g):
-        if B is not None:
-            da = g @ B.data.swapaxes(-1, -2)
-            to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
-        if A is not None:
-            db = A.data.swapaxes(-1, -2) @ g
-            to_b.accumulate(unbroadcast(db, to_b.shape), owned=True)
+        return (None if B is None else g @ B.data.swapaxes(-1, -2),
+                None if A is None else A.data.swapaxes(-1, -2) @ g)
 
     return from_op(a.data @ b.data, (a, b), backward, saved=(A, B))
 
@@ -677,14 +682,11 @@ def divide(a, b):
     a, b = operands(a, b)
     if b.data.dtype.kind != "f":
         a, b = converted(a), converted(b)
-    to_a, to_b, y = a.node, b.node, a.data / b.data
+    y, needed = a.data / b.data, b.requires_grad
 
     def backward(g):
         da = g / b.data
-        if to_b is not None:
-            to_b.accumulate(unbroadcast(-da * y, to_b.shape), owned=True)
-        if to_a is not None:
-            to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
+        return da, -da * y if needed else None
 
     return from_op(y, (a, b), backward, saved=(b,))
 
@@ -696,11 +698,9 @@ def power(a, n):
     if not isinstance(n, int | float):
         return power_of(a, n)
     a = converted(a) if isinstance(n, float) else a
-    to = a.node
 
     def backward(g):
-        slope = n * a.data ** (n - 1) if n else np.zeros_like(a.data)
-        to.accumulate(g * slope, owned=True)
+        return g * (n * a.data ** (n - 1) if n else np.zeros_like(a.data))
 
     return from_op(a.data**n, (a,), backward)
 
@@ -709,17 +709,14 @@ def power(a, n):
 def power_of(a, b):
     """``a ** b`` entry by entry, for arrays and tensors."""
     a, b = operands(a, b)
-    to_a, to_b, A, B = a.node, b.node, a.data, b.data
+    A, B = a.data, b.data
     y = A**B
 
     def backward(g):
         with np.errstate(divide="ignore", invalid="ignore"):
-            if to_a is not None:
-                da = g * np.where(B == 0, 0, B * A ** (B - 1))
-                to_a.accumulate(unbroadcast(da, to_a.shape), owned=True)
-            if to_b is not None:
-                db = g * np.where((A == 0) & (B >= 0), 0, y * np.log(A))
-                to_b.accumulate(unbroadcast(db, to_b.shape), owned=True)
+            da = g * np.where(B == 0, 0, B * A ** (B - 1))
+            db = g * np.where((A == 0) & (B >= 0), 0, y * np.log(A))
+        return da, db
 
     return from_op(y, (a, b), backward)
 
@@ -727,13 +724,14 @@ def power_of(a, b):
 # %% 2.1.1 book/deep_learning/autograd.md
 def sum_(a, axis=None, keepdims=False):
     """Sum over `axis`, all axes by default."""
-    out, to = a.data.sum(axis=axis, keepdims=keepdims), a.node
+    shape = a.shape
 
     def backward(g):
         if axis is not None and not keepdims:
             g = np.expand_dims(g, axis)
-        to.accumulate(np.broadcast_to(g, to.shape))
+        return np.broadcast_to(g, shape)
 
+    out = a.data.sum(axis=axis, keepdims=keepdims)
     return from_op(out, (a,), backward, saved=())
 
 
@@ -746,14 +744,13 @@ def mean(a, axis=None, keepdims=False):
 
 def max_(a, axis=None, keepdims=False):
     """Largest entry along `axis`; several equal ones share the gradient."""
-    top, to = a.data.max(axis=axis, keepdims=True), a.node
+    top = a.data.max(axis=axis, keepdims=True)
     at = a.data == top
 
     def backward(g):
         if not keepdims and axis is not None:
             g = np.expand_dims(g, axis)
-        equals = at.sum(axis=axis, keepdims=True, dtype=g.dtype)
-        to.accumulate(at * (g / equals), owned=True)
+        return at * (g / at.sum(axis=axis, keepdims=True, dtype=g.dtype))
 
     out = top if keepdims else a.data.max(axis=axis)
     return from_op(out, (a,), backward, saved=())
@@ -770,25 +767,39 @@ def view(data, a, backward):
 def reshape(a, *shape):
     """The same entries in another shape; -1 stands for what is left."""
     shape = shape[0] if len(shape) == 1 and np.ndim(shape[0]) else shape
-    to = a.node
-    return view(a.data.reshape(shape), a,
-                lambda g: to.accumulate(g.reshape(to.shape)))
+    before = a.shape
+    return view(a.data.reshape(shape), a, lambda g: g.reshape(before))
 
 
 def permute(a, *axes):
     """The axes in another order, as ``np.transpose``; reversed if none."""
     axes = axes[0] if len(axes) == 1 and np.ndim(axes[0]) else axes
     axes = [i % a.ndim for i in axes] or range(a.ndim)[::-1]
-    to, back = a.node, np.argsort(axes)
-    return view(a.data.transpose(axes), a,
-                lambda g: to.accumulate(g.transpose(back)))
+    back = np.argsort(axes)
+    return view(a.data.transpose(axes), a, lambda g: g.transpose(back))
 
 
 def swapaxes(a, i, j):
     """Two axes exchanged."""
-    to = a.node
-    return view(a.data.swapaxes(i, j), a,
-                lambda g: to.accumulate(g.swapaxes(i, j)))
+    return view(a.data.swapaxes(i, j), a, lambda g: g.swapaxes(i, j))
+
+
+# %% 2.1.1 book/deep_learning/autograd.md
+class Piece:
+    """A gradient that is zero everywhere but at an index."""
+
+    def __init__(self, index, values, plain):
+        self.index, self.values, self.plain = index, values, plain
+
+    def add_to(self, end):
+        """Add the values to the gradient of a node or a leaf."""
+        if end.grad is None or not end._owned:
+            end.accumulate(np.zeros(end.shape, end.dtype))
+            end._owned = True
+        if self.plain:
+            end.grad[self.index] += self.values
+        else:
+            np.add.at(end.grad, self.index, self.values)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -801,18 +812,13 @@ def as_index(index):
 
 def getitem(a, index):
     """``a[index]``: slices, index arrays, masks."""
-    index, to = as_index(index), a.node
+    index = as_index(index)
     parts = index if isinstance(index, tuple) else (index,)
     plain = all(isinstance(p, int | np.integer | slice | type(...))
                 and not isinstance(p, bool) or p is None for p in parts)
 
     def backward(g):
-        if to.grad is None or not to._owned:
-            to.accumulate(np.zeros(to.shape, to.dtype), owned=True)
-        if plain:
-            to.grad[index] += g
-        else:
-            np.add.at(to.grad, index, g)
+        return Piece(index, g, plain)
 
     if plain:
         return view(a.data[index], a, backward)
@@ -824,12 +830,9 @@ def concatenate(tensors, axis=0):
     """Tensors one behind another along `axis`."""
     tensors = tuple(tensors)
     ends = np.cumsum([t.shape[axis] for t in tensors])[:-1]
-    nodes = [t.node for t in tensors]
 
     def backward(g):
-        for to, piece in zip(nodes, np.split(g, ends, axis), strict=True):
-            if to is not None:
-                to.accumulate(piece)
+        return tuple(np.split(g, ends, axis))
 
     data = np.concatenate([t.data for t in tensors], axis)
     return from_op(data, tensors, backward, saved=())
@@ -838,12 +841,9 @@ def concatenate(tensors, axis=0):
 def stack(tensors, axis=0):
     """Tensors of one shape along a new axis."""
     tensors = tuple(tensors)
-    nodes = [t.node for t in tensors]
 
     def backward(g):
-        for to, piece in zip(nodes, np.moveaxis(g, axis, 0), strict=True):
-            if to is not None:
-                to.accumulate(piece)
+        return tuple(np.moveaxis(g, axis, 0))
 
     data = np.stack([t.data for t in tensors], axis)
     return from_op(data, tensors, backward, saved=())
@@ -852,14 +852,13 @@ def stack(tensors, axis=0):
 # %% 2.1.1 book/deep_learning/autograd.md
 def exp(a):
     """Exponential, entry by entry."""
-    y, to = np.exp(a.data), a.node
-    return from_op(y, (a,), lambda g: to.accumulate(g * y, owned=True), ())
+    y = np.exp(a.data)
+    return from_op(y, (a,), lambda g: g * y, saved=())
 
 
 def log(a):
     """Natural logarithm, entry by entry."""
-    y, to = np.log(a.data), a.node
-    return from_op(y, (a,), lambda g: to.accumulate(g / a.data, owned=True))
+    return from_op(np.log(a.data), (a,), lambda g: g / a.data)
 
 
 # %% 2.1.1 book/deep_learning/autograd.md
@@ -889,13 +888,10 @@ def where(condition, a, b):
     """Entries of `a` where `condition` holds, of `b` elsewhere."""
     mask = as_mask(condition)
     a, b = operands(a if isinstance(b, Tensor) else as_operand(a), b)
-    to_a, to_b = a.node, b.node
 
     def backward(g):
-        for to, chosen in ((to_a, mask), (to_b, ~mask)):
-            if to is not None:
-                grad = np.where(chosen, g, np.zeros_like(g))
-                to.accumulate(unbroadcast(grad, to.shape), owned=True)
+        zero = np.zeros_like(g)
+        return np.where(mask, g, zero), np.where(mask, zero, g)
 
     return from_op(np.where(mask, a.data, b.data), (a, b), backward, saved=())
 
@@ -920,29 +916,28 @@ def clip(a, min=None, max=None):
     """Entries below `min` become `min`, those above `max` become `max`."""
     if isinstance(min, float) or isinstance(max, float):
         a = converted(a)
-    inside, to = np.ones(a.shape, bool), a.node
+    inside = np.ones(a.shape, bool)
     if min is not None:
         inside &= a.data >= min
     if max is not None:
         inside &= a.data <= max
-    return from_op(np.clip(a.data, min, max), (a,),
-                   lambda g: to.accumulate(g * inside, owned=True), saved=())
+    return from_op(np.clip(a.data, min, max), (a,), lambda g: g * inside,
+                   saved=())
 
 
 def abs_(a):
     """Absolute value; the slope at 0 is 0."""
-    sign, to = np.sign(a.data), a.node
-    return from_op(np.abs(a.data), (a,),
-                   lambda g: to.accumulate(g * sign, owned=True), saved=())
+    sign = np.sign(a.data)
+    return from_op(np.abs(a.data), (a,), lambda g: g * sign, saved=(),
+                   name="abs")
 
 
 # %% 2.1.1 book/deep_learning/more_operations.md
 def sqrt(a):
     """Square root, entry by entry; the slope at 0 is infinite."""
     a = converted(a)
-    y, to = np.sqrt(a.data), a.node
-    return from_op(y, (a,),
-                   lambda g: to.accumulate(g * (0.5 / y), owned=True), ())
+    y = np.sqrt(a.data)
+    return from_op(y, (a,), lambda g: g * (0.5 / y), saved=())
 
 
 def var(a, axis=None, keepdims=False, correction=1):
@@ -1048,20 +1043,23 @@ def einsum(equation, *tensors):
     """Sum of products by letters: ``einsum("nd,dk->nk", a, b)`` is a @ b."""
     inputs, output = letters(equation)
     tensors = tuple(as_operand(t) for t in tensors)
-    arrays, ends = [t.data for t in tensors], [t.node for t in tensors]
+    arrays, needed = zip(*((t.data, t.requires_grad) for t in tensors))
     y = np.einsum(",".join(inputs) + "->" + output, *arrays)
 
+    def by(i, g):
+        word, shape = inputs[i], arrays[i].shape
+        others = [output, *inputs[:i], *inputs[i + 1 :]]
+        met = [s for s in word if s in "".join(others)]
+        grad = np.einsum(",".join(others) + "->" + "".join(met), g,
+                         *arrays[:i], *arrays[i + 1 :])
+        alone = [k for k, s in enumerate(word) if s not in met]
+        grad = np.expand_dims(grad, alone)
+        both = np.broadcast_shapes(grad.shape, shape)
+        return np.broadcast_to(grad, both)
+
     def backward(g):
-        for i, (to, word) in enumerate(zip(ends, inputs, strict=True)):
-            if to is None:
-                continue
-            others = [output, *inputs[:i], *inputs[i + 1 :]]
-            met = [s for s in word if s in "".join(others)]
-            grad = np.einsum(",".join(others) + "->" + "".join(met), g,
-                             *arrays[:i], *arrays[i + 1 :])
-            alone = [k for k, s in enumerate(word) if s not in met]
-            grad = unbroadcast(np.expand_dims(grad, alone), to.shape)
-            to.accumulate(np.broadcast_to(grad, to.shape))
+        return tuple(by(i, g) if needs else None
+                     for i, needs in enumerate(needed))
 
     return from_op(y, tensors, backward)
 

@@ -5,12 +5,11 @@ import functools
 import numpy as np
 from zerobook import activations, losses, neural_network
 from zerobook.autograd import (
-    Tensor, as_numbers, converted, from_op, grad_enabled, unbroadcast
+    Tensor, as_numbers, converted, from_op, grad_enabled
 )
 from zerobook.memory import chunks
 import operator
 from zerobook.memory import aligned_empty
-from zerobook.autograd import unbroadcast
 import math
 
 
@@ -52,15 +51,14 @@ def lift(f, f_backward, keeps="xy"):
         y = f(x.data, *args, **options)
         if x.data.dtype.kind != "f":
             y = as_numbers(y)  # integers make float32, not float64
-        to, X, Y = x.node, None, y if "y" in keeps else None
-        if "x" in keeps:
-            X = x.data
+        X = x.data if "x" in keeps else None
+        Y = y if "y" in keeps else None
 
         def backward(g):
-            grad = f_backward(g, X, Y, *args, **options)
-            to.accumulate(grad, owned=grad is not g)
+            return f_backward(g, X, Y, *args, **options)
 
-        return from_op(y, (x,), backward, () if X is None else (x,))
+        saved = () if X is None else (x,)
+        return from_op(y, (x,), backward, saved, f.__name__)
 
     return dressed(operation, f)
 
@@ -104,16 +102,16 @@ def lift_loss(f, f_backward):
 
     def operation(y_hat, y):
         y_hat = converted(as_tensor(y_hat))
-        to, scores = y_hat.node, y_hat.data
+        scores = y_hat.data
         y = target_array(y, scores).astype(scores.dtype, copy=False)
         if y.shape != scores.shape:
             raise ValueError(f"target {y.shape} for prediction {scores.shape}")
         value = np.asarray(f(scores, y), scores.dtype)
 
         def backward(g):
-            to.accumulate(f_backward(g, scores, y), owned=True)
+            return f_backward(g, scores, y)
 
-        return from_op(value, (y_hat,), backward)
+        return from_op(value, (y_hat,), backward, name=f.__name__)
 
     return dressed(operation, f)
 
@@ -168,15 +166,15 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction mean, sum or none, not {reduction!r}")
     y_hat = converted(as_tensor(y_hat))
-    y, to = _class_targets(y, y_hat), y_hat.node
+    y = _class_targets(y, y_hat)
     log_p = activations.log_softmax(y_hat.data)
     plain = (not label_smoothing and weight is None and y.dtype.kind != "f"
              and reduction == "mean")
     if plain and not np.count_nonzero(y == ignore_index):
         value = np.asarray(losses.nll_loss(log_p, y), log_p.dtype)
         rule = losses.cross_entropy_backward
-        return from_op(value, (y_hat,), lambda g: to.accumulate(
-            rule(g, log_p, y, log_p), owned=True), saved=())
+        return from_op(value, (y_hat,), lambda g: rule(g, log_p, y, log_p),
+                       saved=())
     Q, total = soft_targets(y, log_p, ignore_index, label_smoothing, weight)
     if reduction == "mean":
         Q = (Q / (total if total else np.nan)).astype(log_p.dtype)
@@ -187,14 +185,14 @@ def cross_entropy(y_hat, y, *, ignore_index=-100, label_smoothing=0.0,
 # %% 2.1.1 book/deep_learning/fused.md
 def expected_surprise(y_hat, log_p, Q, axis=None):
     """Sum of ``-Q * log_p``, with its gradient by the scores `y_hat`."""
-    to = y_hat.node
 
     def backward(g):
         mass = Q.sum(axis=-1, keepdims=True)
         g = g if axis is None else np.expand_dims(g, axis)
-        to.accumulate(g * (mass * np.exp(log_p) - Q), owned=True)
+        return g * (mass * np.exp(log_p) - Q)
 
-    return from_op(-(Q * log_p).sum(axis), (y_hat,), backward, saved=())
+    return from_op(-(Q * log_p).sum(axis), (y_hat,), backward, saved=(),
+                   name="cross_entropy")
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -222,17 +220,23 @@ def soft_targets(y, log_p, ignore_index, label_smoothing, weight):
 
 
 # %% 2.1.1 book/deep_learning/fused.md
+@functools.lru_cache(maxsize=16)
+def _ones(n, dtype):
+    """A row of ones, made once for each length."""
+    return np.ones(n, dtype)
+
+
 def sum_rows(g):
     """Sum of (..., D) over all axes but the last, by one product."""
     rows = g.reshape(-1, g.shape[-1])
-    return np.dot(np.ones(len(rows), g.dtype), rows)
+    return np.dot(_ones(len(rows), g.dtype), rows)
 
 
 # %% 2.1.1 book/deep_learning/fused.md
 def fitting_bias(bias, weight):
     """A bias as a tensor: a number for each column, or one for all."""
-    bias, D = as_tensor(bias, weight), weight.shape[1:]
-    if bias.shape != D and bias.shape not in ((1,), ()):
+    bias = as_tensor(bias, weight)
+    if bias.shape not in (weight.shape[1:], (1,), ()):
         raise ValueError(f"bias {bias.shape} for weight {weight.shape}")
     return bias
 
@@ -253,34 +257,29 @@ def linear(x, weight, bias=None):
     """
     weight = as_tensor(weight)
     x = as_tensor(x, weight)
-    X, W = x.data, weight.data
+    X, W = x._data, weight._data
     if W.ndim != 2 or X.ndim == 0 or X.shape[-1] != len(W):
         raise ValueError(f"input {X.shape} for weight {W.shape}")
     outer, D, rows = X.shape[:-1], W.shape[1:], X.reshape(-1, len(W))
     y = neural_network.linear(rows, W)  # (N, D_out)
-    parents, to_x, to_weight, to_bias = (x, weight), x.node, weight.node, None
+    parents, shape = (x, weight), X.shape
     if bias is not None:
         bias = fitting_bias(bias, weight)
         y += bias.data  # in place: no second array
-        parents, to_bias = (x, weight, bias), bias.node
-    X = None if to_weight is None else rows  # each kept for the other's sake
-    W = None if to_x is None else W
+        parents = x, weight, bias
+    needs = x.requires_grad, weight.requires_grad, False
+    X, W = rows if needs[1] else None, W if needs[0] else None
+    leaf = weight if weight.is_leaf else None
 
     def backward(g):
         g = g.reshape(-1, *D)
-        dx, dweight, _ = neural_network.linear_backward(
-            g, X, W, (W is not None, X is not None, False),
-            None if X is None else to_weight.vacant(),
-        )
-        if to_x is not None:
-            to_x.accumulate(dx.reshape(to_x.shape), owned=True)
-        if to_weight is not None:
-            to_weight.accumulate(dweight, owned=True)
-        if to_bias is not None:
-            db = unbroadcast(sum_rows(g), to_bias.shape)
-            to_bias.accumulate(db, owned=True)
+        out = None if leaf is None else leaf.vacant()
+        dx, dweight, _ = neural_network.linear_backward(g, X, W, needs, out)
+        dx = None if dx is None else dx.reshape(shape)
+        grads = dx, dweight
+        return grads if bias is None else (*grads, sum_rows(g))
 
-    saved = None if X is None else x, None if W is None else weight
+    saved = x if needs[1] else None, weight if needs[0] else None
     return from_op(y.reshape(outer + D), parents, backward, saved)
 
 
@@ -295,9 +294,9 @@ def gelu(x):
     for piece in chunks(flat.size, 5):  # x, y, slope and two in passing
         out = y[piece], slope[piece]
         activations.gelu_and_slope(flat[piece], out)
-    slope, to = slope.reshape(x.shape), x.node
+    slope = slope.reshape(x.shape)
     return from_op(y.reshape(x.shape), (x,),
-                   lambda g: to.accumulate(g * slope, owned=True), saved=())
+                   lambda g: g * slope, saved=())
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -327,16 +326,19 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     y = x_hat if weight is None else x_hat * weight.data
     if bias is not None:
         y = np.add(y, bias.data, out=None if y is x_hat else y)
-    parents = tuple(p for p in (x, weight, bias) if p is not None)
-    ends = [None if p is None else p.node for p in (x, weight, bias)]
-    w = None if weight is None else weight.data
+    parents = [p for p in (x, weight, bias) if p is not None]
+    w, shape = None if weight is None else weight.data, x.shape
 
     def backward(g):
-        layer_norm_backward(g.reshape(-1, D), *ends, w, x_hat, r)
+        g = g.reshape(-1, D)
+        dx, dw = layer_norm_backward(g, w, x_hat, r)
+        grads = dx.reshape(shape), dw, None if bias is None else sum_rows(g)
+        return tuple(grad for grad in grads if grad is not None)
 
     return from_op(y.reshape(x.shape), parents, backward, saved=(weight,))
 
 
+# %% 2.1.1 book/deep_learning/fused.md
 def scale_and_shift(x, *params):
     """Weight and bias of the columns of `x` as tensors, or None."""
     params = [None if p is None else as_tensor(p, x) for p in params]
@@ -347,21 +349,16 @@ def scale_and_shift(x, *params):
     return params
 
 
-# %% 2.1.1 book/deep_learning/fused.md
-def layer_norm_backward(g, to_x, to_weight, to_bias, w, x_hat, r):
-    """Send the gradient `g` of `layer_norm` to its three inputs."""
-    if to_bias is not None:
-        to_bias.accumulate(sum_rows(g), owned=True)
-    if to_weight is not None:
-        to_weight.accumulate(np.einsum("nd,nd->d", g, x_hat), owned=True)
-    if to_x is not None:
-        D = x_hat.shape[1]
-        u = g.copy() if w is None else g * w  # (N, D)
-        along = np.vecdot(u, x_hat)[:, None] / D
-        u -= u @ np.full((D, 1), 1 / D, u.dtype)
-        u -= x_hat * along
-        u *= r
-        to_x.accumulate(u.reshape(to_x.shape), owned=True)
+def layer_norm_backward(g, w, x_hat, r):
+    """Gradients of `layer_norm` by its rows, and by the weight if any."""
+    dw = None if w is None else np.einsum("nd,nd->d", g, x_hat)
+    D = x_hat.shape[1]
+    u = g.copy() if w is None else g * w  # (N, D)
+    along = np.vecdot(u, x_hat)[:, None] / D
+    u -= u @ np.full((D, 1), 1 / D, u.dtype)
+    u -= x_hat * along
+    u *= r
+    return u, dw
 
 
 # %% 2.1.1 book/deep_learning/fused.md
@@ -376,11 +373,10 @@ def dropout(x, p=0.5, training=True, *, rng=None):
     if not training or p == 0:
         return x
     x = converted(x)
-    (y, mask), to = neural_network.dropout(x.data, p, rng=rng), x.node
+    y, mask = neural_network.dropout(x.data, p, rng=rng)
 
     def backward(g):
-        grad = neural_network.dropout_backward(g, mask)
-        to.accumulate(grad, owned=True)
+        return neural_network.dropout_backward(g, mask)
 
     return from_op(y, (x,), backward, saved=())
 
@@ -418,15 +414,14 @@ def embedding(index, weight):
     """
     index = np.asarray(index.data if isinstance(index, Tensor) else index)
     weight = as_tensor(weight)
-    (V, D), to = weight.shape, weight.node
+    V, D = weight.shape
     if index.dtype.kind not in "iu":
         raise TypeError(f"an index must be an integer, not {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < V:
         raise IndexError(f"index {index.min()} .. {index.max()} of {V} rows")
 
     def backward(g):
-        total = sum_by_index(g.reshape(-1, D), index.ravel(), V)
-        to.accumulate(total, owned=True)
+        return sum_by_index(g.reshape(-1, D), index.ravel(), V)
 
     return from_op(weight.data[index], (weight,), backward, saved=())
 
@@ -672,13 +667,9 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
 
     def backward(g):
         g = np.ascontiguousarray(g.transpose(0, 2, 3, 1))
-        if bias is not None and bias.requires_grad:
-            bias.accumulate(sum_rows(g), owned=True)
         dx, dw = conv2d_backward(g, x, weight, stride, padding)
-        if x.requires_grad:
-            x.accumulate(channels_first(dx), owned=True)
-        if weight.requires_grad:
-            weight.accumulate(dw, owned=True)
+        dx = None if dx is None else channels_first(dx)
+        return (dx, dw) if bias is None else (dx, dw, sum_rows(g))
 
     parents = tuple(p for p in (x, weight, bias) if p is not None)
     return from_op(channels_first(y), parents, backward)
@@ -736,14 +727,13 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0,
 
     def backward(g):
         g = channels_last(g, padding)
-        if bias is not None and bias.requires_grad:
-            bias.accumulate(sum_rows(g), owned=True)
+        dx = dw = None
         if weight.requires_grad:
-            dw = correlate_weight(maps, g, kernel, stride)
-            weight.accumulate(dw.swapaxes(2, 3), owned=True)
+            dw = correlate_weight(maps, g, kernel, stride).swapaxes(2, 3)
         if x.requires_grad:
             dx = correlate(g, np.ascontiguousarray(w), stride)
-            x.accumulate(channels_first(dx), owned=True)
+            dx = channels_first(dx)
+        return (dx, dw) if bias is None else (dx, dw, sum_rows(g))
 
     parents = tuple(p for p in (x, weight, bias) if p is not None)
     return from_op(y, parents, backward)
@@ -803,7 +793,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
 
     def backward(g):
         dx = max_pool_backward(channels_last(g), y, padded, kernel, stride)
-        x.accumulate(channels_first(dx, padding), owned=True)
+        return channels_first(dx, padding)
 
     return from_op(channels_first(y), (x,), backward)
 
@@ -827,7 +817,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
         g = g.transpose(0, 2, 3, 1) * share
         for grid in grids(dx, kernel, stride):
             grid += g
-        x.accumulate(channels_first(dx, padding), owned=True)
+        return channels_first(dx, padding)
 
     return from_op(channels_first(y), (x,), backward)
 
@@ -1036,25 +1026,25 @@ def rnn(x, weight_ih, weight_hh, bias, h0=None):
 
     def backward(g):
         ds, dh = rnn_backward(g, weight_hh.data, hs)
-        h0.accumulate(dh, owned=True)
-        send_to_weights(ds, x, weight_ih, weight_hh, bias, hs)
+        return (*by_inputs(ds, x, weight_ih, weight_hh, hs), dh)
 
     return from_op(hs[1:], (x, weight_ih, weight_hh, bias, h0), backward)
 
 
 # %% 2.2.2 book/deep_learning/recurrent.md
-def send_to_weights(ds, x, weight_ih, weight_hh, bias, hs):
-    """From the gradient `ds` by the sums to all that went into them."""
+def by_inputs(ds, x, weight_ih, weight_hh, hs):
+    """From the gradient `ds` by the sums, those by x, both weights, bias."""
     rows = ds.reshape(-1, ds.shape[-1])  # (T * N, gates * H)
     inputs = x.data.reshape(-1, x.shape[-1])
     states = hs[:-1].reshape(-1, hs.shape[-1])  # h[t - 1] beside s[t]
-    weight_ih.accumulate_matmul(inputs.T, rows)
-    weight_hh.accumulate_matmul(states.T, rows)
-    if bias is not None:
-        bias.accumulate(sum_rows(rows), owned=True)
+    dx = d_ih = d_hh = None
     if x.requires_grad:
         dx = (rows @ weight_ih.data.T).reshape(x.shape)
-        x.accumulate(dx, owned=True)
+    if weight_ih.requires_grad:
+        d_ih = inputs.T @ rows
+    if weight_hh.requires_grad:
+        d_hh = states.T @ rows
+    return dx, d_ih, d_hh, sum_rows(rows)
 
 
 # %% 2.2.2 book/deep_learning/lstm.md
@@ -1165,22 +1155,16 @@ def lstm(x, weight_ih, weight_hh, bias, state=None):
     hs, cs, A, squashed = lstm_forward(
         x.data, weight_ih.data, weight_hh.data, bias.data, h0.data, c0.data
     )
-    from_cell = []  # what c_n sends back, if anybody asks it
 
     def backward(g):
-        dc = from_cell.pop() if from_cell else np.zeros_like(cs[0])
-        ds, dh, dc = lstm_backward(g, dc, weight_hh.data, cs, A, squashed)
-        h0.accumulate(dh, owned=True)
-        c0.accumulate(dc, owned=True)
-        send_to_weights(ds, x, weight_ih, weight_hh, bias, hs)
+        ds, dh, dc = lstm_backward(g[:-1], g[-1], weight_hh.data, cs, A,
+                                   squashed)
+        return (*by_inputs(ds, x, weight_ih, weight_hh, hs), dh, dc)
 
-    def backward_cell(g):
-        from_cell.append(g.copy())
-        output.accumulate(np.zeros_like(output.data), owned=True)
-
+    both = np.concatenate([hs[1:], cs[-1:]])  # (T + 1, N, H)
     parents = (x, weight_ih, weight_hh, bias, h0, c0)
-    output = from_op(hs[1:], parents, backward)
-    return output, from_op(cs[-1], (output,), backward_cell)
+    both = from_op(both, parents, backward)
+    return both[:-1], both[-1]
 
 
 # %% 2.2.2 book/deep_learning/lstm.md
@@ -1316,8 +1300,7 @@ def _attention_backward(g, query, key, value, blocks, weights):
         dQ[..., rows, :] = Z @ K[..., seen, :]
         dK[..., seen, :] += Z.swapaxes(-1, -2) @ Q[..., rows, :]
         dV[..., seen, :] += A.swapaxes(-1, -2) @ some
-    for parent, grad in ((query, dQ), (key, dK), (value, dV)):
-        parent.accumulate(unbroadcast(grad, parent.shape), owned=True)
+    return dQ, dK, dV
 
 
 # %% 2.2.3 book/deep_learning/attention.md
@@ -1368,7 +1351,7 @@ def scaled_dot_product_attention(query, key, value, mask=None,
         weights.append(A)
 
     def backward(g):
-        _attention_backward(g, query, key, value, blocks, weights)
+        return _attention_backward(g, query, key, value, blocks, weights)
 
     return from_op(y, (query, key, value), backward)
 
@@ -1399,14 +1382,9 @@ def rms_norm(x, weight, eps=1e-6):
     x_hat = x.data / r  # (..., D)
 
     def backward(g):
-        D = x_hat.shape[-1]
-        if weight.requires_grad:
-            dw = (g * x_hat).reshape(-1, D).sum(axis=0)
-            weight.accumulate(dw, owned=True)
-        if x.requires_grad:
-            u = g * weight.data
-            u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
-            x.accumulate(u / r, owned=True)
+        u = g * weight.data
+        u -= x_hat * (u * x_hat).mean(axis=-1, keepdims=True)
+        return u / r, g * x_hat
 
     return from_op(x_hat * weight.data, (x, weight), backward)
 
@@ -1444,7 +1422,7 @@ def rotary(x, positions=None, base=10_000.0):
     cos, sin = (f(angle).astype(x.dtype) for f in (np.cos, np.sin))
 
     def backward(g):
-        x.accumulate(_turn(g, cos, -sin), owned=True)
+        return _turn(g, cos, -sin)
 
     return from_op(_turn(x.data, cos, sin), (x,), backward)
 
@@ -1571,7 +1549,7 @@ def causal_self_attention(qkv, n_head, p=0.0, *, rng=None):
     def backward(g):
         grad = np.empty_like(qkv.data)
         _look_back_backward(g, y, grad, (Q, K, V), kept)
-        qkv.accumulate(grad, owned=True)
+        return grad
 
     return from_op(y, (qkv,), backward)
 

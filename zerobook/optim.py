@@ -202,6 +202,12 @@ class FlatGroup:
             flat[...] = array
             p.data = flat
 
+    def settled(self):
+        """Whether all parameters have a gradient, and all lie in the rows."""
+        return all([p._data is flat and p.grad is not None
+                    and p.grad is p._buffer and p.grad.base is room
+                    for (p, _, flat), room in zip(self.places, self.rooms)])
+
     def gather(self, steps):
         """Count a step for each parameter with a gradient.
 
@@ -215,6 +221,9 @@ class FlatGroup:
         list of (slice, int)
             Pieces of the row that have gradients, and their counts.
         """
+        if self.settled() and len(set(steps)) == 1:
+            steps[:] = [steps[0] + 1] * len(steps)
+            return [(slice(0, self.data.size), steps[0])]
         runs = []
         if any([p._buffer is None for p, _, _ in self.places]):  # one is kept
             self.clear()
@@ -232,6 +241,13 @@ class FlatGroup:
                 start = runs.pop()[0].start
             runs.append((slice(start, place.stop), steps[i]))
         return runs
+
+    def finite(self):
+        """Whether all gradients are finite numbers."""
+        if self.settled() and math.isfinite(np.vdot(self.grad, self.grad)):
+            return True
+        return all(np.isfinite(p.grad).all() for p, _, _ in self.places
+                   if p.grad is not None)
 
 
 # %% 2.1.2 book/deep_learning/modules.md
@@ -334,6 +350,10 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None
+
+    def finite(self):
+        """Whether all gradients are finite numbers."""
+        return all([flat.finite() for flat in self.flat])
 
     def step(self):
         """Change every parameter that has a gradient, once."""

@@ -287,7 +287,7 @@ class DataParallel(Module):
         ticket = self.ticket
 
         def backward(g):
-            self.send_back(ticket, mine, np.split(g, joints))
+            return self.send_back(ticket, mine, np.split(g, joints))
 
         return from_op(y, tuple(params), backward)
 
@@ -298,10 +298,11 @@ class DataParallel(Module):
                                "backward() was called for this one")
         _, reached = self.together("backward", [(g,) for g in pieces[1:]],
                                    lambda: mine.backward(pieces[0]))
+        totals = [None] * len(self.weights)
         for flags, grads in zip(reached, self.grads):
-            for p, flag, grad in zip(self.parameters(), flags, grads):
-                if flag:
-                    p.accumulate(grad)
+            for i in np.flatnonzero(flags):
+                totals[i] = grads[i] + (0 if totals[i] is None else totals[i])
+        return tuple(totals)
 
 
 # %% 2.1.2 book/deep_learning/two_cores.md

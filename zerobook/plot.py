@@ -292,3 +292,82 @@ def _tile(axes, images, labels, look=None):
                 where = {"ha": "center", "va": "top", "fontsize": 9}
                 at = (0.5, -0.06)
                 ax.text(*at, str(labels[k]), transform=ax.transAxes, **where)
+
+
+# %% book/given/plot.md
+def _inputs(end):
+    """Where the gradients of a node's inputs go; nowhere from a leaf."""
+    return [p for p in getattr(end, "parents", ()) if p is not None]
+
+
+def _columns(end):
+    """Nodes and leaves behind `end`, each with its column from the left."""
+    column, todo = {}, [end]
+    while todo:
+        new = [p for p in _inputs(todo[-1]) if p not in column]
+        if new:
+            todo += new
+            continue
+        end = todo.pop()
+        column[end] = max([column[p] + 1 for p in _inputs(end)], default=0)
+    first = {p: c - 1 for end, c in sorted(column.items(), key=lambda k: -k[1])
+             for p in _inputs(end)}
+    return {end: c if _inputs(end) else first.get(end, c)
+            for end, c in column.items()}
+
+
+# %% book/given/plot.md
+def draw_graph(tensor, names=None):
+    """Draw the operations that a tensor came from, before `backward`.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        One that requires a gradient; inputs that need none are left out.
+    names : dict, optional
+        What to call a result or a leaf ``x``, by ``x.node``.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    column, names = _columns(tensor.node), names or {}
+    tall, last = max(np.bincount(list(column.values()))), max(column.values())
+    size = 1.5 * (last + 1), 0.5 + 0.7 * tall
+    fig, ax = _pyplot().subplots(figsize=size, layout="constrained")
+    ax.set(xlim=(-0.6, last + 0.6), ylim=(-tall / 2 - 0.2, tall / 2 + 0.2))
+    ax.axis("off")
+    boxes = {}
+    for x in range(last + 1):
+        rows = [end for end, where in column.items() if where == x]
+        for i, end in enumerate(rows):
+            place = x, (len(rows) - 1) / 2 - i
+            boxes[end] = _box(ax, place, end, names.get(end, ""))
+    for end in column:
+        _arrows(ax, boxes, end)
+    return fig
+
+
+# %% book/given/plot.md
+def _box(ax, place, end, name):
+    """The operation's name, what the result is called, and its shape."""
+    kind = end.name if _inputs(end) else ""
+    text = " = ".join(part for part in (name, kind) if part) or "leaf"
+    look = {"boxstyle": "round", "fc": "none", "ec": INK,
+            "ls": "-" if kind else ":"}
+    return ax.text(*place, f"{text}\n{tuple(end.shape)}", ha="center",
+                   va="center", fontsize=9, bbox=look)
+
+
+def _arrows(ax, boxes, end):
+    """An arrow from each input; bent if it is one of two, or passes a box."""
+    inputs, head = _inputs(end), boxes[end]
+    for k, parent in enumerate(inputs):
+        tail = boxes[parent]
+        (x1, y1), (x2, y2) = tail.get_position(), head.get_position()
+        twice = sum(p is parent for p in inputs) > 1
+        bend = 0.3 * (-1) ** k if twice else 0.3 * (x2 - x1 > 1 and y1 == y2)
+        ax.annotate("", (x2, y2), (x1, y1), arrowprops={
+            "arrowstyle": "-|>", "color": INK, "shrinkA": 1, "shrinkB": 1,
+            "patchA": tail.get_bbox_patch(), "patchB": head.get_bbox_patch(),
+            "connectionstyle": f"arc3,rad={bend}"})

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from zerobook.autograd import no_grad
 from zerobook.data import as_array
-from zerobook.optim import clip_grad_norm_, grad_norm
+from zerobook.optim import clip_grad_norm_
 import copy
 from zerobook.nn.module import Module, as_module
 from zerobook.data import DataLoader, TensorDataset
@@ -43,11 +43,10 @@ def train_step(model, loss, batch, optimizer, *, clip=None, schedule=None):
 def judge_gradients(model, clip, optimizer):
     """Refuse gradients that are not finite; shorten those that are long."""
     if clip is None:
-        norm = grad_norm([p for group in optimizer.param_groups
-                          for p in group["params"]])
+        finite = optimizer.finite()
     else:
-        norm = clip_grad_norm_(model.parameters(), clip)
-    if not math.isfinite(norm):
+        finite = math.isfinite(clip_grad_norm_(model.parameters(), clip))
+    if not finite:
         names = [name for name, p in model.named_parameters()
                  if p.grad is not None and not np.isfinite(p.grad).all()]
         raise NotANumber(f"the gradient of {', '.join(names)} is not finite")

