@@ -25,7 +25,7 @@ def midi_pitch(step, octave, alter=0):
 class Score(NamedTuple):
     """Voices on a grid of sixteenth notes.
 
-    Attributes
+    Parameters
     ----------
     grid : ndarray of int, shape (T, V)
         MIDI pitch of each voice in each sixteenth, -1 for silence.
