@@ -58,7 +58,7 @@ print("\\n" + json.dumps([
 
 @pytest.fixture(scope="module")
 def clean(wheel, tmp_path_factory):
-    """A new environment with the wheel, its notebook extra, nothing else."""
+    """A new environment with the wheel, two of its extras, nothing else."""
     folder = tmp_path_factory.mktemp("clean")
     pins = ROOT / "constraints" / "py{}{}.txt".format(*sys.version_info)
     python = folder / "venv" / "bin" / "python"
@@ -66,7 +66,7 @@ def clean(wheel, tmp_path_factory):
     for command in (
         [sys.executable, "-m", "venv", folder / "venv"],
         [python, "-m", "pip", "install", "-q", "-c", pins,
-         f"zerobook[notebook] @ {wheel.as_uri()}"],
+         f"zerobook[notebook,music] @ {wheel.as_uri()}"],
     ):
         done = subprocess.run(command, capture_output=True, text=True,
                               env=outside())
