@@ -95,7 +95,7 @@ class Receiver:
         now = time.perf_counter()
         end = now + self.patience
         while self.awake_from <= now < end and not pipe.poll():
-            os.sched_yield()  # whoever needs this core may have it
+            os.sched_yield()  # another program may have this core
             before, now = now, time.perf_counter()
             if now - before > 0.001:  # somebody did
                 self.awake_from = now + self.retreat
