@@ -117,7 +117,7 @@ def add_lora(model, rank=8, alpha=16.0, *, rng=None):
 
     Notes
     -----
-    Section 4.2.1.  `merge` is the way back.
+    Section 4.2.1.  `merge` undoes it.
     """
     check_sizes(model, rank=rank)
     rng, found = np.random.default_rng(rng), []
